@@ -1,11 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { MikroORM } from '@mikro-orm/core';
+import type { MikroORM } from '@mikro-orm/core';
 import type { AbstractSqlConnection } from '@mikro-orm/sqlite';
 import { Turns } from '../../turns.ts';
 import { type OnError, SqlUnitOfWork } from './aggregates/sql-unit-of-work.ts';
-import { POSTGRES_ADVICE } from './connection/connection-failures.ts';
 import { type DatabaseLimits, DEFAULT_LIMITS } from './connection/database-limits.ts';
 import {
   type Dialect,
@@ -17,14 +15,11 @@ import {
 import { withHeartbeat } from './connection/heartbeat.ts';
 import { asLongWork, asUsualWork } from './connection/long-work.ts';
 import { endLostSessions } from './connection/lost-sessions.ts';
-import { databaseOptions } from './connection/mikro-orm-options.ts';
+import { OrmConnection } from './connection/orm-connection.ts';
 import { setUpExistingSqlite, setUpSqlite } from './connection/sqlite-setup.ts';
 import {
   capitalise,
   DatabaseUnavailableError,
-  isNoDatabase,
-  isSqliteBusy,
-  messageOf,
   NoDatabaseError,
   translateErrors,
 } from './errors.ts';
@@ -63,8 +58,7 @@ export class Database {
   readonly #url: string;
   readonly #description: string;
   readonly #limits: DatabaseLimits;
-  /** Absent: the connections have the name of the process. */
-  readonly #name: string | undefined;
+  readonly #connection: OrmConnection;
   /**
    * The users of a connection, in order. The pool's own queue would reject a request that waits for
    * longer than a connection may take to open. Its lane would then stop. This queue rejects none.
@@ -72,18 +66,14 @@ export class Database {
    * transaction, and the client destroys a silent connection.
    */
   readonly #turns: Turns;
-  readonly #fatalError = Promise.withResolvers<Error>();
-  /** Null: the database is not connected. */
-  #orm: MikroORM | null = null;
-  #giveUpAll: (why: string) => void = () => {};
 
   private constructor(key: string, url: string, limits: DatabaseLimits, name?: string) {
     this.#key = key;
-    this.#name = name;
     this.#url = url;
     this.#description = describeUrl(url);
     this.dialect = dialectOf(url);
     this.#limits = limits;
+    this.#connection = new OrmConnection(url, limits, name);
     const isFile = this.dialect === 'sqlite';
     // SQLite's thread has its own queue.
     this.#turns = new Turns(isFile ? Number.POSITIVE_INFINITY : limits.poolSize);
@@ -94,13 +84,12 @@ export class Database {
    * @throws {DatabaseUnavailableError} the database is not connected
    */
   get orm(): MikroORM {
-    if (this.#orm) return this.#orm;
-    throw new DatabaseUnavailableError(`${capitalise(this.#description)} is not connected`);
+    return this.#connection.orm;
   }
 
   /** Resolves when SQLite's thread has died. Only a restart of the process helps then. */
   get fatalError(): Promise<Error> {
-    return this.#fatalError.promise;
+    return this.#connection.fatalError;
   }
 
   /**
@@ -180,53 +169,19 @@ export class Database {
    * @throws {DatabaseUnavailableError} the database cannot be reached, opened or written
    */
   async connect(): Promise<void> {
-    if (!this.#orm) await this.#connect(false);
+    if (!this.#connection.isOpen) await this.#connect(false);
   }
 
   async #connect(mustExist: boolean): Promise<void> {
     const { dialect } = this;
     if (mustExist && dialect === 'sqlite' && !existsSync(this.#key))
       throw new NoDatabaseError(urlToShow(this.#url));
-    // After a failed creation, MikroORM believes that the database exists. So start with a new ORM.
-    const orm = await this.#newOrm(!mustExist);
-    this.#orm = orm;
-    try {
-      await orm.connect();
+    await this.#connection.open(mustExist, async () => {
       if (dialect === 'sqlite') await (mustExist ? setUpExistingSqlite : setUpSqlite)(this);
       else await this.query('select 1');
       if (!open.has(this.#key))
         throw new DatabaseUnavailableError(`${capitalise(this.#description)} is closed`);
-    } catch (error) {
-      this.#orm = null;
-      await orm.close(true).catch(() => {});
-      throw this.#whyUnavailable(error, mustExist);
-    }
-  }
-
-  #newOrm(ensureDatabase: boolean): Promise<MikroORM> {
-    const onThreadDeath = (error: Error) =>
-      this.#fatalError.resolve(
-        new Error(`The database's thread has died (${error.message}): start the service again`, {
-          cause: error,
-        }),
-      );
-    const onPool = (giveUpAll: (why: string) => void) => {
-      this.#giveUpAll = giveUpAll;
-    };
-    const owner = { onThreadDeath, onPool, ...(this.#name !== undefined && { name: this.#name }) };
-    return MikroORM.init({
-      ...databaseOptions(this.#url, this.#limits, owner),
-      ensureDatabase,
     });
-  }
-
-  #whyUnavailable(error: unknown, mustExist: boolean): Error {
-    if (mustExist && isNoDatabase(error))
-      return new NoDatabaseError(urlToShow(this.#url), { cause: error });
-    if (error instanceof DatabaseUnavailableError) return error;
-    const what = `Cannot use ${this.#description}: ${messageOf(error)}`;
-    const advice = adviceOn(error, this.dialect);
-    return new DatabaseUnavailableError(`${what}. ${advice}`, { cause: error, advice });
   }
 
   /**
@@ -327,7 +282,7 @@ export class Database {
    * there, so this also ends the sessions on the server.
    */
   giveUpConnections(why: string): void {
-    this.#giveUpAll(why);
+    this.#connection.giveUpAll(why);
     void endLostSessions(
       (statement) => this.query(statement),
       () => open.has(this.#key),
@@ -337,22 +292,6 @@ export class Database {
   /** Closes all connections. A second call does nothing. */
   async close(): Promise<void> {
     if (!open.delete(this.#key)) return;
-    const closed = this.#orm?.close(true);
-    if (this.dialect === 'sqlite') return closed;
-    // MikroORM's migrator keeps a connection whose rollback fails. The pool would wait for ever.
-    const over = new AbortController();
-    const { timeoutMs } = this.#limits;
-    const late = sleep(2 * timeoutMs, undefined, { signal: over.signal }).catch(() => {});
-    await Promise.race([closed, late]).finally(() => over.abort());
+    await this.#connection.close();
   }
-}
-
-/** Tells the operator what to do about a database that cannot be opened. */
-function adviceOn(error: unknown, dialect: Dialect): string {
-  if (isSqliteBusy(error))
-    return 'Another process keeps the file locked: try again when that process has finished';
-  return dialect === 'sqlite'
-    ? 'Check that its directory exists, that the file is writable and that the disk has room, ' +
-        'or set DATABASE_URL to another place'
-    : POSTGRES_ADVICE;
 }
