@@ -1,60 +1,25 @@
 // @module-tag db
 
-import { chmod, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { chmod, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { bootstrap } from '../../src/bootstrap.ts';
-import { readConfig } from '../../src/config.ts';
-import { runCliHere } from '../support/cli.ts';
-import { eventually } from '../support/eventually.ts';
-import { FakeKafka } from '../support/fake-kafka/cluster.ts';
-import { ERRORS } from '../support/fake-kafka/error-codes.ts';
-import { captured, fakeSasl, PASSWORD } from '../support/fake-kafka/secured.ts';
+import { DoctorRun, isFinding } from '../support/doctor-run.ts';
 import { joinPatterns } from '../support/join-patterns.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
 
-const TOPICS = ['allocation.commands', 'allocation.events', 'allocation.dead-letters'];
-const HEALTHY = {
-  'cleanup.policy': 'delete',
-  'max.message.bytes': '2228224',
-  'min.insync.replicas': '2',
-  'retention.bytes': '-1',
-  'retention.ms': '-1',
-  'unclean.leader.election.enable': 'false',
-};
-
-let directory: string;
-let environment: Record<string, string>;
+let doctor: DoctorRun;
 
 beforeEach(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'allocation-doctor-'));
-  environment = { DATABASE_URL: `sqlite:///${join(directory, 'stock.db')}` };
+  doctor = await DoctorRun.create();
 });
 
-afterEach(async () => {
-  await rm(directory, { recursive: true, force: true });
-});
-
-const run = (args: readonly string[], others: Record<string, string> = {}) =>
-  runCliHere({ ...environment, ...others }, directory, args);
-const migrate = () => run(['migrate']);
-
-/** Runs `doctor --json`. @returns the exit code and the reports */
-async function examine(others: Record<string, string> = {}) {
-  const { code, stdout, stderr } = await run(['doctor', '--json'], others);
-  const lines = stdout.split('\n').filter(Boolean);
-  const reports = lines.map((line) => JSON.parse(line) as Record<string, string>);
-  return { code, stdout, stderr, reports, findings: reports.filter(isFinding) };
-}
-
-const isFinding = ({ state }: Record<string, string>) => state === 'finding';
+afterEach(() => doctor[Symbol.asyncDispose]());
 
 describe('the doctor of a service with the embedded log', () => {
   it('finds nothing wrong with a migrated database', async () => {
-    await migrate();
-    const { code, reports } = await examine();
+    await doctor.migrate();
+    const { code, reports } = await doctor.examine();
     expect([code, reports.filter(isFinding)]).toEqual([0, []]);
     expect(reports.map(({ check, state }) => `${check} ${state}`)).toEqual([
       'configuration ok',
@@ -66,7 +31,7 @@ describe('the doctor of a service with the embedded log', () => {
   });
 
   it('says what is wrong in one line, and below it the risk and the remedy', async () => {
-    const { code, stdout } = await run(['doctor']);
+    const { code, stdout } = await doctor.run(['doctor']);
     expect(code).toBe(1);
     expect(stdout).toMatch(
       joinPatterns(
@@ -75,18 +40,18 @@ describe('the doctor of a service with the embedded log', () => {
       ),
     );
     expect(stdout).toMatch(/\n\nFindings: 1\n$/);
-    await migrate();
-    expect((await run(['doctor'])).stdout).toMatch(/\n\nNo findings\n$/);
+    await doctor.migrate();
+    expect((await doctor.run(['doctor'])).stdout).toMatch(/\n\nNo findings\n$/);
   });
 
   it('creates nothing', async () => {
-    await examine();
-    expect(await readdir(directory)).toEqual([]);
+    await doctor.examine();
+    expect(await readdir(doctor.directory)).toEqual([]);
   });
 
   it('names pending migrations, and applies none', async () => {
-    await writeFile(join(directory, 'stock.db'), '');
-    const { code, findings } = await examine();
+    await writeFile(join(doctor.directory, 'stock.db'), '');
+    const { code, findings } = await doctor.examine();
     expect([code, findings]).toEqual([
       1,
       [
@@ -97,13 +62,13 @@ describe('the doctor of a service with the embedded log', () => {
         }),
       ],
     ]);
-    expect((await examine()).findings).toHaveLength(1);
+    expect((await doctor.examine()).findings).toHaveLength(1);
   });
 
   it.skipIf(process.getuid?.() === 0)('says that the file must not be written', async () => {
-    await migrate();
-    await chmod(join(directory, 'stock.db'), 0o400);
-    expect((await examine()).findings).toMatchObject([{ check: 'permissions' }]);
+    await doctor.migrate();
+    await chmod(join(doctor.directory, 'stock.db'), 0o400);
+    expect((await doctor.examine()).findings).toMatchObject([{ check: 'permissions' }]);
   });
 
   it.each([
@@ -114,8 +79,8 @@ describe('the doctor of a service with the embedded log', () => {
     [{ KAFKA_BROKER: 'kafka:9092' }, 'KAFKA_BROKER is not a setting of the service'],
     [{ DATABASE_URL: 'postgresql://user:12/word@db' }, 'The PostgreSQL url cannot be read'],
   ])('finds a wrong setting: %o', async (others, problem) => {
-    await migrate();
-    const { code, findings } = await examine(others as Record<string, string>);
+    await doctor.migrate();
+    const { code, findings } = await doctor.examine(others as Record<string, string>);
     expect([code, findings]).toEqual([
       1,
       [
@@ -130,7 +95,9 @@ describe('the doctor of a service with the embedded log', () => {
   });
 
   it('finds a database that ends with its process, and checks no other one', async () => {
-    const { code, reports, findings } = await examine({ DATABASE_URL: 'sqlite:///:memory:' });
+    const { code, reports, findings } = await doctor.examine({
+      DATABASE_URL: 'sqlite:///:memory:',
+    });
     expect([code, findings]).toEqual([
       1,
       [
@@ -145,245 +112,5 @@ describe('the doctor of a service with the embedded log', () => {
       ],
     ]);
     expect(reports.map(({ check }) => check)).toEqual(Array(3).fill('configuration'));
-  });
-});
-
-describe('the doctor of a service with Kafka', () => {
-  let kafka: FakeKafka;
-
-  beforeEach(async () => {
-    kafka = await FakeKafka.start({ nodes: 3, security: { sasl: fakeSasl() } });
-    for (const topic of TOPICS) kafka.model.addTopic(topic, [1, 2, 3], HEALTHY);
-    kafka.model.brokerSettings.set('offsets.retention.minutes', '10080');
-    Object.assign(environment, {
-      KAFKA_BROKERS: kafka.brokers.slice(0, 2).join(','),
-      KAFKA_SECURITY_PROTOCOL: 'SASL_PLAINTEXT',
-      KAFKA_SASL_MECHANISM: 'PLAIN',
-      KAFKA_SASL_USERNAME: 'alice',
-      KAFKA_SASL_PASSWORD: PASSWORD,
-    });
-    await migrate();
-  });
-
-  afterEach(() => kafka.close());
-
-  const settingsOf = (topic: string) => kafka.model.topics.get(topic)?.settings;
-
-  it('finds nothing where all is well, and reaches brokers that no setting names', async () => {
-    const { code, reports, findings } = await examine();
-    expect([code, findings]).toEqual([0, []]);
-    const ok = reports.filter(({ state }) => state === 'ok');
-    expect(ok.map(({ check, subject }) => `${check} ${subject}`)).toEqual(
-      expect.arrayContaining([
-        ...kafka.brokers.map((broker) => `connection Kafka at ${broker}`),
-        ...TOPICS.map((topic) => `topic ${topic}`),
-        ...TOPICS.map((topic) => `permissions topic ${topic}`),
-        'permissions group allocation',
-        'permissions transactional ids allocation-…',
-        'topic committed offsets',
-      ]),
-    );
-    expect(reports).toContainEqual(expect.objectContaining({ check: 'clock', state: 'skipped' }));
-  });
-
-  it('finds what the settings of the topics risk', async () => {
-    settingsOf('allocation.events')?.set('retention.ms', '604800000');
-    settingsOf('allocation.commands')?.set('cleanup.policy', 'compact');
-    kafka.model.brokerSettings.set('offsets.retention.minutes', '60');
-    const { code, findings } = await examine();
-    expect(code).toBe(1);
-    expect(findings).toMatchObject([
-      { subject: 'allocation.commands', problem: 'cleanup.policy=compact' },
-      {
-        subject: 'allocation.events',
-        problem: expect.stringContaining('retention.ms=604800000'),
-        remedy: expect.stringMatching(/^kafka-configs\.sh .* --command-config admin\.properties /),
-      },
-      { subject: 'committed offsets', problem: 'offsets.retention.minutes=60' },
-    ]);
-  });
-
-  it('examines Kafka although the database is in memory', async () => {
-    const { findings, reports } = await examine({ DATABASE_URL: 'sqlite:///:memory:' });
-    expect(findings).toMatchObject([{ subject: 'the SQLite database :memory:' }]);
-    expect(reports).toContainEqual(
-      expect.objectContaining({ check: 'topic', subject: 'allocation.events', state: 'ok' }),
-    );
-  });
-
-  const OFFSETS = '__consumer_offsets';
-
-  it('finds topics of Kafka with fewer replicas than brokers', async () => {
-    const alone = { ...HEALTHY, 'min.insync.replicas': '1' };
-    kafka.model.addTopic(OFFSETS, [1], alone).replicas = 1;
-    const { code, findings, reports } = await examine();
-    expect([code, findings]).toEqual([
-      1,
-      [
-        expect.objectContaining({
-          subject: OFFSETS,
-          problem: 'replicas: 1, where 3 are possible',
-          remedy: expect.stringContaining(`plan 3 replicas of ${OFFSETS}`),
-        }),
-      ],
-    ]);
-    expect(reports).toContainEqual(
-      expect.objectContaining({ subject: '__transaction_state', state: 'skipped' }),
-    );
-  });
-
-  it('may keep the topics of Kafka as Kafka does: compacted, and on all brokers', async () => {
-    kafka.model.addTopic(OFFSETS, [1], { ...HEALTHY, 'cleanup.policy': 'compact' });
-    const { code, reports } = await examine();
-    expect(code).toBe(0);
-    expect(reports).toContainEqual({ check: 'topic', subject: OFFSETS, state: 'ok' });
-  });
-
-  it('skips topics of Kafka that it must not see', async () => {
-    const error = ERRORS.TOPIC_AUTHORIZATION_FAILED;
-    kafka.on('Metadata', { error, at: OFFSETS }, { isLasting: true });
-    const { code, reports } = await examine();
-    expect(code).toBe(0);
-    expect(reports).toContainEqual(
-      expect.objectContaining({
-        subject: OFFSETS,
-        state: 'skipped',
-        why: expect.stringContaining('Describe'),
-      }),
-    );
-  });
-
-  it('finds missing permissions, with the commands that grant them', async () => {
-    const commands = kafka.model.topics.get('allocation.commands');
-    if (commands) commands.operations = 1 << 3;
-    kafka.model.groupOperations = 0;
-    const { code, findings } = await examine();
-    expect(code).toBe(1);
-    expect(findings.map(({ check, problem }) => `${check}: ${problem}`)).toEqual([
-      'permissions: User:alice lacks Write on the topic allocation.commands',
-      'permissions: User:alice lacks DescribeConfigs on the topic allocation.commands',
-      'permissions: User:alice lacks Read on the group allocation',
-    ]);
-    for (const { remedy } of findings) expect(remedy).toMatch(/^kafka-acls\.sh .*User:alice/);
-  });
-
-  it('skips settings that it must not read, and still counts replicas', async () => {
-    const error = ERRORS.TOPIC_AUTHORIZATION_FAILED;
-    kafka.on('DescribeConfigs', { error, at: 'allocation.events' }, { isLasting: true });
-    const events = kafka.model.topics.get('allocation.events');
-    if (events) events.replicas = 1;
-    const { findings, reports } = await examine();
-    expect(findings).toMatchObject([{ problem: 'replicas: 1, where 3 are possible' }]);
-    expect(reports).toContainEqual(
-      expect.objectContaining({ subject: 'allocation.events', state: 'skipped' }),
-    );
-  });
-
-  it('finds a missing topic, and creates none', async () => {
-    kafka.model.topics.delete('allocation.events');
-    const { code, findings } = await examine({ KAFKA_CREATE_TOPICS: 'false' });
-    expect([code, findings]).toEqual([
-      1,
-      [
-        expect.objectContaining({
-          subject: 'allocation.events',
-          problem: 'the topic does not exist',
-          remedy: expect.stringContaining('KAFKA_CREATE_TOPICS=true'),
-        }),
-      ],
-    ]);
-    expect(kafka.requests('CreateTopics')).toEqual([]);
-  });
-
-  it('skips a missing topic that the next start creates', async () => {
-    kafka.model.topics.delete('allocation.events');
-    const { code, findings, reports } = await examine();
-    expect([code, findings]).toEqual([0, []]);
-    expect(reports).toContainEqual(
-      expect.objectContaining({ check: 'topic', subject: 'allocation.events', state: 'skipped' }),
-    );
-  });
-
-  it('examines the audit topic, and what the service may do there', async () => {
-    const AUDIT_TOPIC = 'allocation.audit';
-    kafka.model.addTopic(AUDIT_TOPIC, [1, 2, 3], HEALTHY);
-    const audit = kafka.model.topics.get(AUDIT_TOPIC);
-    if (audit) audit.operations = 0;
-    settingsOf(AUDIT_TOPIC)?.set('cleanup.policy', 'compact');
-    const { findings } = await examine({ AUDIT_TOPIC });
-    expect(findings.map(({ check, problem }) => `${check}: ${problem}`)).toEqual([
-      'permissions: User:alice lacks Read on the topic allocation.audit',
-      'permissions: User:alice lacks Write on the topic allocation.audit',
-      'permissions: User:alice lacks DescribeConfigs on the topic allocation.audit',
-      'topic: cleanup.policy=compact',
-    ]);
-    expect(findings[0]?.risk).toContain('GET /audit');
-  });
-
-  it('skips permissions that Kafka does not tell', async () => {
-    kafka.model.groupOperations = -(2 ** 31);
-    const { code, reports } = await examine();
-    expect(code).toBe(0);
-    expect(reports).toContainEqual(
-      expect.objectContaining({ subject: 'group allocation', state: 'skipped' }),
-    );
-  });
-
-  it('says which broker refuses the password, and shows no password', async () => {
-    const { code, stdout, stderr, findings, reports } = await examine({
-      KAFKA_SASL_PASSWORD: 'a-wrong-word',
-    });
-    expect(code).toBe(1);
-    expect(findings).toMatchObject(
-      kafka.brokers.slice(0, 2).map((broker) => ({
-        subject: `Kafka at ${broker}`,
-        problem: expect.stringContaining('refuses the user alice'),
-        remedy: expect.stringContaining('Check KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD'),
-      })),
-    );
-    expect(reports).toContainEqual(expect.objectContaining({ check: 'topic', state: 'skipped' }));
-    expect(stdout + stderr).not.toMatch(/a-wrong-word|pass-word-of/);
-  });
-
-  it('goes on with the brokers that answer', async () => {
-    const [broker] = kafka.brokers;
-    const { findings, reports } = await examine({ KAFKA_BROKERS: `127.0.0.1:1,${broker}` });
-    expect(findings).toMatchObject([
-      { subject: 'Kafka at 127.0.0.1:1', remedy: expect.stringContaining('KAFKA_BROKERS') },
-    ]);
-    // Two of them are topics of Kafka itself.
-    expect(reports.filter(({ check }) => check === 'topic')).toHaveLength(6);
-  });
-
-  it('warns of the same at a start, which does not wait for that', async () => {
-    settingsOf('allocation.events')?.set('retention.bytes', '1000');
-    const { log, text } = captured();
-    const config = readConfig({ ...environment, HTTP_PORT: '0' });
-    const service = await bootstrap(config, log);
-    try {
-      const starting = service.start();
-      await eventually(() =>
-        expect(text()).toMatch(
-          /"level":40.*The topic allocation\.events: retention\.bytes=1000 .*Risk: .*Remedy: /,
-        ),
-      );
-      await starting;
-    } finally {
-      await service.close();
-    }
-    const warnings = text()
-      .split('\n')
-      .filter((line) => line.includes('Risk: '));
-    expect(warnings).toHaveLength(1);
-  });
-
-  it('ends within the time of one check if brokers say nothing', { timeout: 60_000 }, async () => {
-    kafka.on('Metadata', { silence: 'before' }, { isLasting: true });
-    const { code, findings } = await examine();
-    expect(code).toBe(1);
-    expect(findings.map(({ problem }) => problem)).toEqual([
-      expect.stringContaining('did not answer within'),
-      expect.stringContaining('did not answer within'),
-    ]);
   });
 });

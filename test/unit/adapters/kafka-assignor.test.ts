@@ -4,120 +4,20 @@ import {
   assign,
   assignEagerly,
   countWithheld,
-  type GroupMember,
 } from '../../../src/adapters/broker/kafka/consumer/assignor.ts';
-
-const RUNS = 500;
-const MAX_PARTITIONS = 24;
-const MAX_MEMBERS = 7;
-
-type Assignment = ReadonlyMap<string, readonly number[]>;
-
-interface Ownership {
-  readonly owned?: readonly number[];
-  readonly generation?: number;
-  readonly givenBack?: readonly number[];
-  readonly instanceId?: string;
-}
-
-function member(
-  memberId: string,
-  { owned = [], generation = 1, givenBack = [], instanceId }: Ownership = {},
-): GroupMember {
-  return {
-    memberId,
-    instanceId: instanceId ?? null,
-    subscription: { topics: ['commands'], owned, generation, givenBack },
-  };
-}
-
-/** Lets the members join again as the owners of what they were assigned. */
-function rejoin(
-  members: readonly GroupMember[],
-  assignment: Assignment,
-  generation: number,
-): readonly GroupMember[] {
-  return members.map(({ memberId, instanceId, subscription }) => {
-    const owned = assignment.get(memberId) ?? [];
-    return { memberId, instanceId, subscription: { ...subscription, owned, generation } };
-  });
-}
-
-function ownersOf(members: readonly GroupMember[], partition: number): readonly GroupMember[] {
-  return members.filter(({ subscription }) => subscription.owned.includes(partition));
-}
-
-function countsOf(assignment: Assignment): readonly number[] {
-  return [...assignment.values()].map(({ length }) => length);
-}
-
-function spread(counts: readonly number[]): number {
-  return Math.max(...counts) - Math.min(...counts);
-}
-
-/** Tells whether a chain of moves that the members allow would bring two counts closer. */
-function couldBeMoreEven(members: readonly GroupMember[], assignment: Assignment): boolean {
-  const given = members.map(({ memberId }) => assignment.get(memberId) ?? []);
-  const isWanted = (partition: number) =>
-    members.some(({ subscription }) => !subscription.givenBack.includes(partition));
-  const leads = given.map((partitions) =>
-    members.map(({ subscription }) =>
-      partitions.some(
-        (partition) => isWanted(partition) && !subscription.givenBack.includes(partition),
-      ),
-    ),
-  );
-  const all = members.keys().toArray();
-  for (const via of all) {
-    for (const from of all) {
-      for (const to of all)
-        if (leads[from]?.[via] && leads[via]?.[to]) (leads[from] as boolean[])[to] = true;
-    }
-  }
-  const count = (index: number) => given[index]?.length ?? 0;
-  return all.some((from) => all.some((to) => leads[from]?.[to] && count(to) + 2 <= count(from)));
-}
-
-const partitions = fc.uniqueArray(fc.nat(MAX_PARTITIONS + 1), { maxLength: MAX_PARTITIONS });
-
-/** Members that claim anything: old generations, disputed partitions, missing partitions. */
-const arbitraryMembers = fc
-  .array(
-    fc.record({
-      owned: partitions,
-      generation: fc.integer({ min: -1, max: 3 }),
-      givenBack: fc.oneof(fc.constant([]), partitions),
-    }),
-    {
-      minLength: 1,
-      maxLength: MAX_MEMBERS,
-    },
-  )
-  .map((all) => all.map((ownership, index) => member(`member-${index}`, ownership)));
-
-/** Members of a group of this release, in which each partition has at most one owner. */
-const arbitraryGroup = fc
-  .tuple(
-    fc.integer({ min: 1, max: MAX_MEMBERS }),
-    fc.array(fc.integer({ min: -1, max: MAX_MEMBERS - 1 }), {
-      minLength: 1,
-      maxLength: MAX_PARTITIONS,
-    }),
-  )
-  .map(([count, owners]) => {
-    const group = Array.from({ length: count }, (_, index) =>
-      member(`member-${index}`, {
-        owned: owners.flatMap((owner, partition) => (owner === index ? [partition] : [])),
-      }),
-    );
-    return { group, partitionCount: owners.length };
-  });
-
-const partitionCounts = fc.integer({ min: 1, max: MAX_PARTITIONS });
-
-function check<T>(arbitrary: fc.Arbitrary<T>, property: (value: T) => void): void {
-  fc.assert(fc.property(arbitrary, property), { numRuns: RUNS });
-}
+import {
+  type Assignment,
+  arbitraryGroup,
+  arbitraryMembers,
+  check,
+  couldBeMoreEven,
+  countsOf,
+  member,
+  ownersOf,
+  partitionCounts,
+  rejoin,
+  spread,
+} from '../../support/group-generations.ts';
 
 describe('the partitions of one generation', () => {
   it('go to at most one member each, and every member has a list', () => {
@@ -309,101 +209,5 @@ describe('the count of withheld partitions', () => {
   it('is zero in the next generation', () => {
     const next = rejoin(joining, assign(joining, 4), 2);
     expect([...countWithheld(next, 4).values()]).toEqual([0, 0]);
-  });
-});
-
-describe('a partition that a member has given back', () => {
-  it('goes to no member that gave it back while there is another member', () => {
-    check(fc.tuple(arbitraryMembers, partitionCounts), ([members, partitionCount]) => {
-      const isWanted = (partition: number) =>
-        members.some(({ subscription }) => !subscription.givenBack.includes(partition));
-      for (const assignment of [
-        assign(members, partitionCount),
-        assignEagerly(members, partitionCount),
-      ]) {
-        for (const { memberId, subscription } of members) {
-          const taken =
-            assignment
-              .get(memberId)
-              ?.filter((partition) => subscription.givenBack.includes(partition)) ?? [];
-          expect(taken.filter(isWanted)).toEqual([]);
-        }
-      }
-    });
-  });
-
-  it('leaves its owner, and goes to another member in the next generation', () => {
-    const members = [
-      member('a', { owned: [0, 1], givenBack: [1] }),
-      member('b', { owned: [2, 3] }),
-    ];
-    const one = assign(members, 4);
-    expect(one.get('a')).toEqual([0]);
-    expect(one.get('b')).not.toContain(1);
-    expect(assign(rejoin(members, one, 2), 4).get('b')).toContain(1);
-  });
-
-  it('is replaced by a partition of another member', () => {
-    const members = [member('a', { givenBack: [0] }), member('b', { owned: [1, 2] })];
-    const two = assign(rejoin(members, assign(members, 3), 2), 3);
-    expect(two.get('a')).toHaveLength(1);
-    expect(two.get('b')).toHaveLength(2);
-  });
-
-  it('stays with its owner if all members have given it back', () => {
-    const members = [
-      member('a', { owned: [0, 1], givenBack: [0, 1] }),
-      member('b', { givenBack: [0, 1] }),
-    ];
-    expect(assign(members, 2)).toEqual(
-      new Map([
-        ['a', [0, 1]],
-        ['b', []],
-      ]),
-    );
-  });
-
-  it('goes to the least loaded if all have given it back and none owns it', () => {
-    const members = [
-      member('a', { owned: [0, 1], givenBack: [2] }),
-      member('b', { givenBack: [2] }),
-    ];
-    expect(assign(members, 3).get('b')).toEqual([2]);
-  });
-
-  it('leaves a member that gave everything back with less than the others', () => {
-    const members = [member('a', { givenBack: [0, 1, 2, 3] }), member('b'), member('c')];
-    expect(countsOf(assign(members, 4))).toEqual([0, 2, 2]);
-  });
-});
-
-describe('static members', () => {
-  it('get the same partitions again with other member ids', () => {
-    const named = (suffix: string) =>
-      ['x', 'y', 'z'].map((instanceId, index) =>
-        member(`${(index * 7) % 3}-${suffix}`, { instanceId }),
-      );
-    const byName = (members: readonly GroupMember[]) => {
-      const assignment = assign(members, 7);
-      return members.map(({ instanceId, memberId }) => [instanceId, assignment.get(memberId)]);
-    };
-    expect(byName(named('later'))).toEqual(byName(named('earlier')));
-    const [x, y, z] = named('later');
-    const restarted = [member('9-restarted', { instanceId: 'x' }), y, z].filter(
-      (each) => each !== undefined,
-    );
-    expect(byName(restarted)).toEqual(byName([x, y, z].filter((each) => each !== undefined)));
-  });
-});
-
-describe('an assignment among members of the former release', () => {
-  it('assigns all partitions at once and evenly', () => {
-    check(fc.tuple(arbitraryMembers, partitionCounts), ([members, partitionCount]) => {
-      const assignment = assignEagerly(members, partitionCount);
-      const given = [...assignment.values()].flat().sort((a, b) => a - b);
-      expect(given).toEqual(Array.from({ length: partitionCount }, (_, partition) => partition));
-      const eager = members.map(({ memberId }) => member(memberId));
-      expect(spread(countsOf(assignEagerly(eager, partitionCount)))).toBeLessThanOrEqual(1);
-    });
   });
 });

@@ -1,31 +1,9 @@
-import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { commandKey } from '../../../src/messages/front-door.ts';
 import { MAX_COMMAND_BYTES, readCommand } from '../../../src/messages/read-command.ts';
 import type { UnreadableMessage } from '../../../src/messages/unreadable.ts';
 import { badMessages } from '../../support/bad-messages.ts';
-
-const PLACE = 'allocation.commands/0/7';
-const binary = {
-  ce_specversion: '1.0',
-  ce_id: 'cmd-1',
-  ce_source: '/shop',
-  ce_type: 'AllocateOrder',
-  'content-type': 'application/json',
-};
-const order = { orderid: 'order-1', sku: 'LAMP', qty: 2 };
-const allocate = { type: 'AllocateOrder', orderid: 'order-1', lines: [{ sku: 'LAMP', qty: 2 }] };
-
-function read(body: unknown, headers: Record<string, string | Buffer | (string | Buffer)[]> = {}) {
-  const value =
-    typeof body === 'string'
-      ? Buffer.from(body)
-      : Buffer.isBuffer(body)
-        ? body
-        : Buffer.from(JSON.stringify(body));
-  return readCommand({ value, headers }, PLACE);
-}
+import { allocate, binary, order, PLACE, read } from '../../support/order-message.ts';
 
 describe('a command is read', () => {
   it('from plain JSON, with its place as the id if it has none', () => {
@@ -288,118 +266,5 @@ describe('reading what is not a command', () => {
       }),
       { numRuns: 2_000 },
     );
-  });
-});
-
-describe('a redriven command without an id', () => {
-  const redriven = { ...binary, ce_source: '/allocation/dead-letters', ce_id: 'c/0/1' };
-  const identityFor = (type: string, dataschema: string | null, value: string) => {
-    const digest = createHash('sha256')
-      .update(JSON.stringify([type, dataschema]) + value)
-      .digest('hex');
-    return `/allocation/dead-letters#${digest}\tc/0/1`;
-  };
-
-  it('has an identity with a digest of its type, its dataschema and its bytes', () => {
-    expect(read(order, redriven)).toMatchObject({
-      id: 'c/0/1',
-      identity: identityFor('AllocateOrder', null, JSON.stringify(order)),
-    });
-    const ce_dataschema = '/allocation/schemas/AllocateOrder/1';
-    expect(read(order, { ...redriven, ce_dataschema })).toMatchObject({
-      identity: identityFor('AllocateOrder', ce_dataschema, JSON.stringify(order)),
-    });
-  });
-
-  it('has the identity of its id if that is no place', () => {
-    expect(read(order, { ...redriven, ce_id: 'mine' })).toMatchObject({
-      identity: '/allocation/dead-letters\tmine',
-    });
-  });
-
-  it('may not bring the digest itself', () => {
-    const source = '/allocation/dead-letters#00';
-    expect(read(order, { ...redriven, ce_source: source })).toMatchObject({
-      reason: 'malformed',
-      message: `source ${source} belongs to the service; use another source`,
-    });
-  });
-});
-
-describe('the version of a command', () => {
-  const structured = {
-    specversion: '1.0',
-    id: 'cmd-1',
-    source: '/shop',
-    type: 'AllocateOrder',
-    data: order,
-  };
-  const inEachForm = (dataschema: unknown) => [
-    read({ type: 'AllocateOrder', dataschema, ...order }),
-    read(order, { ...binary, ce_dataschema: dataschema as string }),
-    read({ ...structured, dataschema }, { 'content-type': 'application/cloudevents+json' }),
-  ];
-
-  it.each([
-    '/allocation/schemas/AllocateOrder/1',
-    Buffer.from('/allocation/schemas/AllocateOrder/1'),
-    'https://shop.example/order',
-    '',
-    7,
-  ])('is the first with the dataschema "%s"', (dataschema) => {
-    expect(inEachForm(dataschema)).toMatchObject(
-      Array(3).fill({ kind: 'command', command: allocate }),
-    );
-  });
-
-  it('is the first with a dataschema header that cannot be read', () => {
-    expect(read(order, { ...binary, ce_dataschema: Buffer.from([0xff]) })).toMatchObject({
-      command: allocate,
-    });
-    expect(
-      read(order, { ...binary, ce_dataschema: ['/allocation/schemas/AllocateOrder/2', 'a'] }),
-    ).toMatchObject({ command: allocate });
-  });
-
-  it.each([
-    [
-      '/allocation/schemas/AllocateOrder/2',
-      'AllocateOrder has version 2, but this service knows versions up to 1: update the service',
-    ],
-    [
-      '/allocation/schemas/CreateBatch/1',
-      'is not a schema of AllocateOrder; use /allocation/schemas/AllocateOrder/1',
-    ],
-  ])('is invalid data with the dataschema %s', (dataschema, message) => {
-    const invalid = {
-      kind: 'unreadable',
-      reason: 'invalid-data',
-      message: expect.stringContaining(message),
-      fields: [{ field: 'dataschema' }],
-    };
-    expect(inEachForm(dataschema)).toMatchObject(Array(3).fill(invalid));
-  });
-});
-
-describe('the key of a command', () => {
-  it.each([
-    [{ type: 'CreateBatch', reference: 'b', sku: 'S', quantity: 1, eta: null } as const, 'S'],
-    [{ type: 'AllocateOrder', orderid: 'o', lines: [{ sku: 'S', qty: 1 }] } as const, 'S'],
-    [
-      {
-        type: 'AllocateOrder',
-        orderid: 'o',
-        lines: [
-          { sku: 'S', qty: 1 },
-          { sku: 'T', qty: 1 },
-        ],
-      } as const,
-      'o',
-    ],
-    [{ type: 'ChangeBatchQuantity', reference: 'b', quantity: 1 } as const, 'b'],
-    [{ type: 'DeallocateOrder', orderid: 'o', sku: 'S' } as const, 'S'],
-    [{ type: 'DeallocateOrder', orderid: 'o', sku: null } as const, 'o'],
-  ])('of $type is $1', (command, key) => {
-    expect(commandKey(command)).toBe(key);
   });
 });
