@@ -1,14 +1,12 @@
 import { z } from 'zod';
 import { type ContractChange, change, orWords } from './contract-changes.ts';
 import { DocumentError, info } from './read-document.ts';
+import { resolved } from './references.ts';
+import { compareRoutes, type Operation, operation } from './route-changes.ts';
 
-const operation = z.looseObject({
-  parameters: z
-    .array(z.looseObject({ name: z.string(), in: z.string(), required: z.boolean().optional() }))
-    .default([]),
-  requestBody: z.looseObject({ content: z.record(z.string(), z.unknown()) }).optional(),
-  responses: z.record(z.string(), z.unknown()),
-});
+/** More routes than these with the same change are counted: else one schema fills the screen. */
+const MAX_NAMED_ROUTES = 5;
+
 const document = z.looseObject({
   openapi: z.string().startsWith('3.'),
   info,
@@ -17,7 +15,6 @@ const document = z.looseObject({
 
 /** A document of OpenAPI, as far as two releases are compared. */
 type ApiDocument = z.output<typeof document>;
-type Operation = z.output<typeof operation>;
 
 /**
  * Reads a document of OpenAPI.
@@ -25,7 +22,7 @@ type Operation = z.output<typeof operation>;
  * @throws {DocumentError} the value is something else
  */
 export function readApi(value: unknown): ApiDocument {
-  const checked = document.safeParse(value);
+  const checked = document.safeParse(resolved(value, Object(value)));
   if (checked.success) return checked.data;
   const [issue] = checked.error.issues;
   throw new DocumentError(
@@ -34,8 +31,8 @@ export function readApi(value: unknown): ApiDocument {
 }
 
 /**
- * Compares the HTTP API of a former release with a newer one: routes, their parameters, the media
- * types of their bodies, and the statuses of their answers. The fields of bodies are not compared.
+ * Compares the HTTP API of a former release with a newer one: routes, their parameters, bodies and
+ * answers, with the fields of both.
  */
 export function compareApis(former: ApiDocument, present: ApiDocument): readonly ContractChange[] {
   const [before, now] = [routesOf(former), routesOf(present)];
@@ -46,7 +43,7 @@ export function compareApis(former: ApiDocument, present: ApiDocument): readonly
     const same = before.get(name);
     return same ? compareRoutes(name, same, route) : [change('adds', name, 'a new route')];
   });
-  return orWords([...gone, ...others], former, present);
+  return orWords(gathered([...gone, ...others]), former, present);
 }
 
 function routesOf({ paths }: ApiDocument): ReadonlyMap<string, Operation> {
@@ -59,32 +56,16 @@ function routesOf({ paths }: ApiDocument): ReadonlyMap<string, Operation> {
   );
 }
 
-function compareRoutes(where: string, former: Operation, present: Operation) {
-  const [before, now] = [partsOf(former), partsOf(present)];
-  const gone = [...before.keys()]
-    .filter((part) => !now.has(part))
-    .map((part) => change('breaks', where, `${part} is gone`));
-  const others = [...now].flatMap(([part, isRequired]): readonly ContractChange[] => {
-    const wasRequired = before.get(part);
-    if (wasRequired === isRequired) return [];
-    if (isRequired) return [change('breaks', where, `${part} is required now`)];
-    return [change('adds', where, `${part} is ${wasRequired ? 'optional now' : 'new'}`)];
+/** Names each change once for each route; a change of many routes once for all of them. */
+function gathered(changes: readonly ContractChange[]): readonly ContractChange[] {
+  const routes = new Map<string, Map<string, ContractChange>>();
+  for (const each of changes) {
+    const same = `${each.effect} ${each.text}`;
+    routes.set(same, (routes.get(same) ?? new Map()).set(each.where, each));
+  }
+  return [...routes.values()].flatMap((alike) => {
+    const [first, ...others] = alike.values();
+    if (!first || others.length < MAX_NAMED_ROUTES) return [...alike.values()];
+    return [{ ...first, where: `${first.where} and ${others.length} other routes` }];
   });
-  return [...gone, ...others];
-}
-
-/** Names the parts of a route, and says of each whether a caller must give it. */
-function partsOf({ parameters, requestBody, responses }: Operation): ReadonlyMap<string, boolean> {
-  return new Map([
-    ...parameters.map((each): [string, boolean] => [
-      `the parameter ${each.name} in ${each.in}`,
-      each.required ?? false,
-    ]),
-    ...named('the body', requestBody?.content ?? {}),
-    ...named('the answer', responses),
-  ]);
-}
-
-function named(title: string, parts: object): readonly [string, boolean][] {
-  return Object.keys(parts).map((name) => [`${title} ${name}`, false]);
 }

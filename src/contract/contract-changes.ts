@@ -9,7 +9,10 @@ import type { Effect } from './schema-keywords.ts';
 export interface ContractChange {
   /** `words`: only people notice. */
   readonly effect: 'breaks' | 'adds' | 'words';
-  /** The channel and the message, such as `events/Allocated.v1`; or the route, `GET /orders`. */
+  /**
+   * The channel and the message, such as `events/Allocated.v1`; or the route, `GET /orders`, and
+   * how many others have the same change.
+   */
   readonly where: string;
   /** Says in a few words what has changed. */
   readonly text: string;
@@ -17,10 +20,11 @@ export interface ContractChange {
   readonly isAnnounced: boolean;
 }
 
-type Action = 'receive' | 'send';
+/** What the service does with data. */
+export type Action = 'receive' | 'send';
 
 /** What a change means: for the senders of received messages, and for the readers of sent ones. */
-const MEANINGS: Readonly<Record<Action, Readonly<Record<Effect, 'breaks' | 'adds'>>>> = {
+export const MEANINGS: Readonly<Record<Action, Readonly<Record<Effect, 'breaks' | 'adds'>>>> = {
   receive: { adds: 'adds', narrows: 'breaks', widens: 'adds', breaks: 'breaks' },
   send: { adds: 'adds', narrows: 'adds', widens: 'breaks', breaks: 'breaks' },
 };

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { AllocationError } from '../domain/errors.ts';
 import type { AsyncApiDocument } from './asyncapi.ts';
 import type { JsonSchema } from './json-schemas.ts';
+import { resolved } from './references.ts';
 
 /** A message of a document, with its references resolved. */
 export interface ReadMessage {
@@ -75,14 +76,15 @@ export function readAsyncApi(value: unknown): AsyncApiDocument {
 
 /** Returns the messages of a channel, by the names of their forms. */
 export function readMessages(
-  { channels, components }: AsyncApiDocument,
+  document: AsyncApiDocument,
   channel: string,
 ): ReadonlyMap<string, ReadMessage> {
+  const { channels, components } = document;
   const names = Object.keys(channels[channel]?.messages ?? {});
   const read = ({ contentType, headers, payload }: ReadMessage): ReadMessage => ({
     contentType,
-    headers: resolved(headers, components.schemas),
-    payload: resolved(payload, components.schemas),
+    headers: resolved(headers, document) as JsonSchema,
+    payload: resolved(payload, document) as JsonSchema,
   });
   return new Map(
     names.flatMap((name) => {
@@ -90,17 +92,4 @@ export function readMessages(
       return message ? [[name, read(message)]] : [];
     }),
   );
-}
-
-const IN_SCHEMAS = '#/components/schemas/';
-
-/** Puts schemas in the place of references. The schemas themselves have no references. */
-function resolved(schema: JsonSchema, schemas: AsyncApiDocument['components']['schemas']) {
-  const put = (part: unknown): unknown => {
-    if (Array.isArray(part)) return part.map(put);
-    if (typeof part !== 'object' || part === null) return part;
-    if ('$ref' in part) return schemas[String(part.$ref).replace(IN_SCHEMAS, '')] ?? {};
-    return Object.fromEntries(Object.entries(part).map(([key, value]) => [key, put(value)]));
-  };
-  return put(schema) as JsonSchema;
 }

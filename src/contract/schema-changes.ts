@@ -32,12 +32,18 @@ const WORDS = new Set([
   'title',
 ]);
 
+/** A keyword of JSON Schema. Written as a property, the lint takes it for that of a promise. */
+const THEN = 'then';
+
 const COMPARISONS: Readonly<Record<string, Comparison>> = {
   ...VALUE_KEYWORDS,
   properties: compareFields,
   required: compareRequired,
-  items: compareItems,
-  anyOf: compareAlternatives,
+  additionalProperties: compareOtherFields,
+  items: nested('items', (path) => `${path}[]`),
+  [THEN]: nested(THEN, (path) => path),
+  anyOf: alternatives('anyOf'),
+  oneOf: alternatives('oneOf'),
   allOf: compareParts,
 };
 
@@ -78,32 +84,59 @@ function isRequired({ required }: JsonSchema, name: string): boolean {
   return Array.isArray(required) && required.includes(name);
 }
 
-function compareItems(former: JsonSchema, present: JsonSchema, path: string) {
-  const [before, now] = [former.items, present.items] as (JsonSchema | undefined)[];
-  return compareSchemas(before ?? {}, now ?? {}, `${path}[]`);
+/** Compares what the fields must be that `properties` does not name. */
+function compareOtherFields(former: JsonSchema, present: JsonSchema, path: string) {
+  const [before, now] = [former.additionalProperties, present.additionalProperties];
+  return typeof before === 'object' && typeof now === 'object'
+    ? compareSchemas(before as JsonSchema, now as JsonSchema, joined(path, '*'))
+    : [{ path, text: 'additionalProperties changed', effect: effectOf(before, now) }];
 }
 
-/** Compares the alternatives that only one side has. */
-function compareAlternatives(
-  former: JsonSchema,
-  present: JsonSchema,
-  path: string,
-): readonly SchemaChange[] {
-  const [before, now] = [former.anyOf, present.anyOf] as (readonly JsonSchema[] | undefined)[];
-  if (!before || !now) return [{ path, text: 'anyOf changed', effect: effectOf(before, now) }];
-  const gone = before.filter((each) => !now.some((other) => isDeepStrictEqual(each, other)));
-  const added = now.filter((each) => !before.some((other) => isDeepStrictEqual(each, other)));
-  const [one, other] = [gone[0], added[0]];
-  if (gone.length === 0) return [{ path, text: 'one more alternative', effect: 'widens' }];
-  if (added.length === 0) return [{ path, text: 'one alternative fewer', effect: 'narrows' }];
-  return gone.length === 1 && added.length === 1 && one && other
-    ? compareSchemas(one, other, path)
-    : [{ path, text: 'other alternatives', effect: 'breaks' }];
+/** Compares a schema inside the schema. Without it, everything fits. */
+function nested(keyword: string, pathOf: (path: string) => string): Comparison {
+  return (former, present, path) => {
+    const [before, now] = [former[keyword], present[keyword]] as (JsonSchema | undefined)[];
+    return compareSchemas(before ?? {}, now ?? {}, pathOf(path));
+  };
 }
 
+function schemasIn(schema: JsonSchema, keyword: string): readonly JsonSchema[] {
+  return (schema[keyword] ?? []) as readonly JsonSchema[];
+}
+
+/** Returns what only the first list has. Words for people do not count. */
+function onlyIn(list: readonly JsonSchema[], other: readonly JsonSchema[]) {
+  return list.filter((each) => !other.some((same) => compareSchemas(each, same).length === 0));
+}
+
+/** Compares the alternatives that only one side has, in their order. */
+function alternatives(keyword: 'anyOf' | 'oneOf'): Comparison {
+  return (former, present, path): readonly SchemaChange[] => {
+    const [before, now] = [schemasIn(former, keyword), schemasIn(present, keyword)];
+    if (before.length === 0 || now.length === 0) {
+      const effect = effectOf(former[keyword], present[keyword]);
+      return [{ path, text: `${keyword} changed`, effect }];
+    }
+    const [gone, added] = [onlyIn(before, now), onlyIn(now, before)];
+    if (gone.length === added.length)
+      return gone.flatMap((each, index) => compareSchemas(each, added[index] ?? {}, path));
+    if (gone.length === 0) return [{ path, text: 'one more alternative', effect: 'widens' }];
+    if (added.length === 0) return [{ path, text: 'one alternative fewer', effect: 'narrows' }];
+    return [{ path, text: 'other alternatives', effect: 'breaks' }];
+  };
+}
+
+/** Compares the parts that only one side has. Parts with the same condition belong together. */
 function compareParts(former: JsonSchema, present: JsonSchema, path: string) {
-  const [before, now] = [former.allOf, present.allOf] as (readonly JsonSchema[] | undefined)[];
-  if (before?.length !== now?.length)
-    return [{ path, text: 'allOf changed', effect: effectOf(before, now) }];
-  return (before ?? []).flatMap((each, index) => compareSchemas(each, now?.[index] ?? {}, path));
+  const [before, now] = [schemasIn(former, 'allOf'), schemasIn(present, 'allOf')];
+  const added = [...onlyIn(now, before)];
+  const changes = onlyIn(before, now).flatMap((part): readonly SchemaChange[] => {
+    const index = added.findIndex((each) => isDeepStrictEqual(each.if, part.if));
+    const [other] = index === -1 ? [] : added.splice(index, 1);
+    return other
+      ? compareSchemas(part, other, path)
+      : [{ path, text: 'one part fewer', effect: 'widens' }];
+  });
+  const more = added.map(() => ({ path, text: 'one more part', effect: 'narrows' as const }));
+  return [...changes, ...more];
 }

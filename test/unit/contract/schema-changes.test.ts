@@ -11,6 +11,12 @@ const object = (properties: Record<string, JsonSchema>, required: readonly strin
 const text = { type: 'string' };
 const orNull = (schema: JsonSchema) => ({ anyOf: [schema, { type: 'null' }] });
 
+/** Says what the field `b` must be if the field `a` has a value. */
+const when = (value: string, schema: JsonSchema) => ({
+  if: { properties: { a: { const: value } } },
+  ['then' as string]: { properties: { b: schema } },
+});
+
 type Planted = readonly [title: string, JsonSchema, JsonSchema, Effect | null, path?: string];
 
 const planted: readonly Planted[] = [
@@ -49,7 +55,36 @@ const planted: readonly Planted[] = [
   ['no null any more', orNull(text), { anyOf: [text] }, 'narrows'],
   ['one alternative more', { anyOf: [text] }, orNull(text), 'widens'],
   ['a narrower alternative', orNull(text), orNull({ ...text, maxLength: 9 }), 'narrows'],
-  ['other alternatives', { oneOf: [text] }, { oneOf: [{ type: 'null' }] }, 'breaks'],
+  ['another alternative', { oneOf: [text] }, { oneOf: [{ type: 'null' }] }, 'breaks'],
+  ['one alternative more of oneOf', { oneOf: [text] }, { oneOf: [text, object({})] }, 'widens'],
+  [
+    'other alternatives',
+    { anyOf: [text, { type: 'null' }, object({})] },
+    { anyOf: [{ type: 'boolean' }, { type: 'integer' }] },
+    'breaks',
+  ],
+  ['one part more', { allOf: [text] }, { allOf: [{ maxLength: 9 }, text] }, 'narrows'],
+  [
+    'one condition more',
+    { allOf: [when('a', text)] },
+    { allOf: [when('b', text), when('a', text)] },
+    'narrows',
+  ],
+  [
+    'a narrower condition',
+    { allOf: [when('a', {})] },
+    { allOf: [when('a', text)] },
+    'narrows',
+    'b',
+  ],
+  [
+    'narrower other fields',
+    { additionalProperties: {} },
+    { additionalProperties: text },
+    'narrows',
+    '*',
+  ],
+  ['no other fields any more', {}, { additionalProperties: false }, 'narrows'],
   ['a narrower part', { allOf: [text] }, { allOf: [{ ...text, maxLength: 9 }] }, 'narrows'],
   [
     'a field of a list',
