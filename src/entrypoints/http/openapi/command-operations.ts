@@ -42,7 +42,7 @@ const applied: HeaderField = {
 
 const wait = z
   .string('must be given once')
-  .regex(/^\d{1,9}s?$/, 'must be a number of seconds: wait=5s')
+  .regex(/^\d+s?$/, 'must be a number of seconds: wait=5s')
   .optional()
   .describe('how long to wait for the answer, such as `5s`; at most 30 s');
 const prefer = z.string().optional().describe('`wait=5` waits for the answer (RFC 7240)');

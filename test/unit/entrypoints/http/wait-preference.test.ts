@@ -8,6 +8,7 @@ it.each([
   ['Wait = "10"', 10],
   ['wait=0', 0],
   ['wait=600', 30],
+  ['wait=99999999999999999999', 30],
   ['wait=soon', null],
   ['wait=-1', null],
   ['return=minimal', null],
@@ -28,6 +29,7 @@ it.each([
   ['5s', 5],
   ['5', 5],
   ['600s', 30],
+  ['99999999999999999999s', 30],
 ])('?wait=%s means %s seconds, whatever Prefer says', (wait, seconds) => {
   expect(readWait({ query: { wait }, headers: { prefer: 'wait=1' } })).toEqual({
     seconds,
