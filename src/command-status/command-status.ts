@@ -65,8 +65,29 @@ function adviceOnRejections(events: readonly object[]): string {
     .join(' ');
 }
 
-/** Returns what to do about a letter with this reason, which a newer version may have written. */
-export function adviceFor(reason: string): string {
+/** Says what to do about a letter that an operator has resolved. */
+const RESOLVED_ADVICE: Readonly<Record<Resolution, string>> = {
+  redriven: 'Ask for the command by its source and id: it was sent again, and has a new place.',
+  discarded:
+    'An operator has given the command up. If you still need it, mend what the message says, and ' +
+    'send it again.',
+};
+const REPLACED_ADVICE = 'Ask for the command that replacedBy names: it was sent instead.';
+
+/**
+ * Returns what to do about a letter.
+ *
+ * @param reason a newer version may have written another one
+ */
+export function adviceFor(
+  reason: string,
+  {
+    resolution,
+    replacedBy,
+  }: { readonly resolution: Resolution | null; readonly replacedBy?: string },
+): string {
+  if (replacedBy !== undefined) return REPLACED_ADVICE;
+  if (resolution !== null) return RESOLVED_ADVICE[resolution];
   return Object.hasOwn(DEAD_LETTER_REASONS, reason)
     ? DEAD_LETTER_REASONS[reason as DeadLetterReason].advice
     : 'Ask an operator: "npx allocation dead-letters show" prints the letter.';

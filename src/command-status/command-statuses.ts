@@ -151,12 +151,13 @@ export class CommandStatuses {
     );
     if (!record) return null;
     const { id, reason, message } = headOf(record);
-    const { resolution, replacedBy } = await this.#fateOf(record, id);
+    const fate = await this.#fateOf(record, id);
+    const { resolution, replacedBy } = fate;
     return {
       status: 'dead-letter' as const,
       reason,
       message,
-      advice: adviceFor(reason),
+      advice: adviceFor(reason, fate),
       letter: id,
       ...(resolution !== null && { resolution }),
       ...(replacedBy !== undefined && { replacedBy }),

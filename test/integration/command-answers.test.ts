@@ -162,6 +162,23 @@ describe('the answer to a command', () => {
     expect(status.events[0]?.data).toMatchObject({ reference: 'b6' });
   });
 
+  it('is found by source and id, even if the id is the place of another command', async () => {
+    const { commandsTopic } = running.config;
+    const event = {
+      specversion: '1.0',
+      id: `${commandsTopic}/0/0`,
+      source: '/odd',
+      type: 'CreateBatch',
+      data: { reference: 'b9', sku: 'BOX', quantity: 1 },
+    };
+    await answerTo(event, EVENT_TYPE);
+    const name = encodeURIComponent(event.id);
+    const status = (await (await ask(`/commands/${name}?source=/odd`)).json()) as Status;
+    expect(status.events[0]?.data).toMatchObject({ reference: 'b9' });
+    const first = (await (await ask(`/commands/${name}`)).json()) as Status;
+    expect(first.offset).toBe(0);
+  });
+
   it('to a failed command is its dead letter, and what was done about it', async () => {
     const command = { type: 'CreateBatch', reference: 'b8', sku: 'BROKEN', quantity: 1, id: 'bad' };
     const status = await answerTo(command);

@@ -127,7 +127,8 @@ export class CommandRoutes {
 
   async #tell(request: FastifyRequest, reply: FastifyReply, id: string) {
     const { source } = request.query as { readonly source?: string };
-    const place = this.#statuses.placeIn(id);
+    // With a source, the id is a name, even if it looks like a place.
+    const place = source === undefined ? this.#statuses.placeIn(id) : null;
     const status = await (place === null
       ? this.#statuses.findByName({ id, source })
       : this.#statuses.findAt(place));

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { CommandStatuses } from '../../../src/command-status/command-statuses.ts';
+import type { Command } from '../../../src/domain/commands.ts';
 import type { Event } from '../../../src/domain/events.ts';
 import { REJECTIONS } from '../../../src/messages/rejections.ts';
 import { allocateOrder } from '../../support/commands.ts';
@@ -75,8 +76,39 @@ describe('the status of a command that was discarded', () => {
     expect(await statusOfDiscarded(true, 0)).toMatchObject({ resolution: 'discarded' });
   });
 
+  it('does not tell the sender to wait for a redrive', async () => {
+    expect(await statusOfDiscarded(true, 0)).toMatchObject({
+      advice: expect.stringMatching(/^An operator has given the command up\./),
+    });
+  });
+
   it('says so when the letter has no key, and the marker lies elsewhere', async () => {
     for (const partition of [0, 1, 2])
       expect(await statusOfDiscarded(false, partition)).toMatchObject({ resolution: 'discarded' });
+  });
+});
+
+describe('the status of a command that was redriven', () => {
+  /** Asks for the old place. @param edited what was sent in the place of the command */
+  async function statusOfRedriven(edited?: Command) {
+    const story = new OrderStory(ONE_AFTER_THE_OTHER);
+    const command = story.send(allocateOrder('order-1', 'A'));
+    story.redrive(story.fail(command, 'handler-failed', true), edited);
+    const broker = Object.assign(story.log, { committedOffsets: async () => [1, 0, 0] });
+    return new CommandStatuses({ ...TOPICS, broker, group: 'group' }).findAt(command);
+  }
+
+  it('says where the answer is', async () => {
+    expect(await statusOfRedriven()).toMatchObject({
+      resolution: 'redriven',
+      advice: expect.stringContaining('has a new place'),
+    });
+  });
+
+  it('names the command that was sent instead', async () => {
+    expect(await statusOfRedriven(allocateOrder('order-2', 'A'))).toMatchObject({
+      replacedBy: expect.stringContaining('c1/edited-1-'),
+      advice: expect.stringContaining('replacedBy'),
+    });
   });
 });
