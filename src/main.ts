@@ -86,7 +86,7 @@ function greet(url: string, config: Config, log: Logger): void {
     ? 'curl -s -H "authorization: Bearer $TOKEN"'
     : 'curl -s';
   const post = (data: string) =>
-    `${curl} ${url}/commands -H 'content-type: application/json' -d '${data}'`;
+    `${curl} '${url}/commands?wait=5s' -H 'content-type: application/json' -d '${data}'`;
   const examples = [
     post('{"type":"CreateBatch","reference":"batch-1","sku":"SMALL-TABLE","quantity":20}'),
     post('{"type":"AllocateOrder","orderid":"order-1","sku":"SMALL-TABLE","qty":2}'),
