@@ -28,10 +28,10 @@ export class TroubleError extends AllocationError {
 export class DatabaseTroubleError extends TroubleError {}
 
 /**
- * The database has ended a statement because it took too long. The transaction changed nothing.
- * Fewer commands in one transaction may be fast enough.
+ * The database has ended a transaction because a statement, or a pause between two statements, took
+ * too long. The transaction changed nothing. Fewer commands in one transaction may be fast enough.
  */
-export class SlowStatementError extends DatabaseTroubleError {}
+export class SlowTransactionError extends DatabaseTroubleError {}
 
 /** Several commands need more memory together than one transaction may take. Fewer may fit. */
 export class TooMuchAtOnceError extends AllocationError {

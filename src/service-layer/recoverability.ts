@@ -1,5 +1,5 @@
 import { AllocationError, type ErrorCode } from '../domain/errors.ts';
-import { FailoverError, FencedError, SlowStatementError } from './errors.ts';
+import { FailoverError, FencedError, SlowTransactionError } from './errors.ts';
 import { ParkingFullError } from './parking.ts';
 
 /** How many times a lane retries a command whose handler fails, before it writes a dead letter. */
@@ -96,7 +96,7 @@ export function recover(
   // Isolate the delivery so that commands before the one without room are still answered.
   if (error instanceof ParkingFullError && commandCount > 1) return { action: 'isolate' };
   // If the lane opened again, the same commands would come again, and be as slow.
-  if (error instanceof SlowStatementError && commandCount > 1) return { action: 'halve' };
+  if (error instanceof SlowTransactionError && commandCount > 1) return { action: 'halve' };
   const remedy = remedyFor(error);
   if (remedy === 'reopen') return { action: 'reopen' };
   if (commandCount > 1) return { action: remedy === 'halve' ? 'halve' : 'isolate' };

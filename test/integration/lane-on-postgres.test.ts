@@ -8,8 +8,8 @@ import { SqlLaneStore } from '../../src/adapters/database/lanes/sql-lane-store.t
 import { CommandConsumer } from '../../src/entrypoints/command-consumer.ts';
 import { Metrics } from '../../src/entrypoints/metrics/metrics.ts';
 import type { Broker } from '../../src/service-layer/broker.ts';
+import { MessageBus } from '../../src/service-layer/message-bus.ts';
 import type { ReceivedRecord } from '../../src/service-layer/records.ts';
-import { quietBus } from '../support/commands.ts';
 import { postgresDatabase } from '../support/databases.ts';
 import { eventually } from '../support/eventually.ts';
 
@@ -27,12 +27,27 @@ const SLOW_DOWN = `create function slow_down() returns trigger language plpgsql 
     return new;
   end $$`;
 
+/** Keeps the process busy for a while with each command, as a large decision does. */
+class BusyBus extends MessageBus {
+  busyMs = 0;
+
+  constructor() {
+    super({ notifications: { outOfStock() {} } });
+  }
+
+  override handle(...call: Parameters<MessageBus['handle']>) {
+    for (const endMs = performance.now() + this.busyMs; performance.now() < endMs; );
+    return super.handle(...call);
+  }
+}
+
 describe.skipIf(inject('postgresUrl') === null)('A lane on PostgreSQL', () => {
   let place: Awaited<ReturnType<typeof postgresDatabase>>;
   let database: Database;
   let log: Database;
   let broker: Broker;
   let consumer: CommandConsumer;
+  let bus: BusyBus;
   const events: ReceivedRecord[] = [];
   const deadLetters: ReceivedRecord[] = [];
   const logged: string[] = [];
@@ -53,8 +68,9 @@ describe.skipIf(inject('postgresUrl') === null)('A lane on PostgreSQL', () => {
     await broker.tail('events', 'beginning', (record) => events.push(record));
     await broker.tail('dead-letters', 'beginning', (record) => deadLetters.push(record));
     const metrics = new Metrics();
+    bus = new BusyBus();
     const answering = {
-      bus: quietBus(),
+      bus,
       eventsTopic: 'events',
       deadLettersTopic: 'dead-letters',
       parkingLimits: { ofProduct: 1_000, inAll: 1_000 },
@@ -162,5 +178,16 @@ describe.skipIf(inject('postgresUrl') === null)('A lane on PostgreSQL', () => {
     await eventually(() => expect(events).toHaveLength(4), { withinMs: 60_000 });
     expect(events.map(({ value }) => JSON.parse(String(value)).reference)).toEqual(references);
     expect(deadLetters).toEqual([]);
+  }, 90_000);
+
+  it('answers commands in halves when deciding all outlasts a silent session', async () => {
+    bus.busyMs = 1_500;
+    const references = ['one', 'two', 'three', 'four'];
+    await publish(...references.map((reference) => createBatch(reference, `SKU-${reference}`)));
+    await consumer.start();
+    await eventually(() => expect(events).toHaveLength(4), { withinMs: 60_000 });
+    expect(events.map(({ value }) => JSON.parse(String(value)).reference)).toEqual(references);
+    expect(deadLetters).toEqual([]);
+    expect(logged.filter((message) => /^Partition \d+ stopped/.test(message))).toEqual([]);
   }, 90_000);
 });

@@ -111,12 +111,12 @@ export class Backend {
     if (!this.#isBusy) this.terminate('The client is gone');
   }
 
-  terminate(why: string): void {
+  terminate(why: string, code = '57P01'): void {
     if (this.#isTerminated) return;
     this.#isTerminated = true;
     if (this.#transaction) this.#server.locks.stopWaiting(this.#transaction);
     this.#undo();
-    this.#onTerminated(sqlError('57P01', `terminating connection: ${why}`));
+    this.#onTerminated(sqlError(code, `terminating connection: ${why}`));
   }
 
   #begin(done: (outcome: Outcome) => void): void {
@@ -235,7 +235,7 @@ export class Backend {
       const isAsleep = turn === this.#turn && (this.#transaction !== null || this.#hasFailed);
       if (!isAsleep || this.#isTerminated) return;
       this.#server.happens('sleeping transaction ended');
-      this.terminate('idle-in-transaction timeout');
+      this.terminate('idle-in-transaction timeout', '25P03');
     });
   }
 }

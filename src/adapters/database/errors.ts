@@ -1,7 +1,7 @@
 import { AllocationError } from '../../domain/errors.ts';
 import {
   DatabaseTroubleError,
-  SlowStatementError,
+  SlowTransactionError,
   TroubleError,
 } from '../../service-layer/errors.ts';
 import { countDatabaseError } from './error-counts.ts';
@@ -51,8 +51,18 @@ const NOT_THE_STATEMENT = new Set([
   'SQLITE_CONSTRAINT_ROWID',
 ]);
 
-/** PostgreSQL has ended the statement at its time-out, or because somebody cancelled it. */
-const QUERY_CANCELED = '57014';
+/**
+ * The codes with which PostgreSQL undoes a transaction that takes too long. 57014: a statement, at
+ * its time-out or because somebody cancelled it. 25P03: a session that slept in its transaction,
+ * perhaps because this process was busy with the commands.
+ */
+const TOOK_TOO_LONG: Readonly<Record<string, string>> = {
+  '57014':
+    'The database ended a statement, at its time-out or because somebody cancelled it ' +
+    '(DATABASE_TIMEOUT_MS is the usual time-out)',
+  '25P03':
+    'The database ended a transaction, because this process was busy or stopped in the middle of it',
+};
 
 /**
  * Turns a driver's error into the error that the service throws. This function alone decides which
@@ -64,12 +74,9 @@ const QUERY_CANCELED = '57014';
 export function translate(error: unknown): unknown {
   if (error instanceof TroubleError || isStatementsFault(error)) return error;
   countDatabaseError(codeOf(error));
-  if (codeOf(error) === QUERY_CANCELED)
-    return new SlowStatementError(
-      'The database ended a statement, at its time-out or because somebody cancelled it: ' +
-        `${messageOf(error)} (DATABASE_TIMEOUT_MS is the usual time-out)`,
-      { cause: error },
-    );
+  const slow = TOOK_TOO_LONG[codeOf(error)];
+  if (slow !== undefined)
+    return new SlowTransactionError(`${slow}: ${messageOf(error)}`, { cause: error });
   return new DatabaseTroubleError(
     `The database cannot execute the statement now: ${messageOf(error)}`,
     { cause: error },

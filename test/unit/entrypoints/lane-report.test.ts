@@ -8,7 +8,7 @@ import {
   DatabaseTroubleError,
   FailoverError,
   FencedError,
-  SlowStatementError,
+  SlowTransactionError,
   TroubleError,
 } from '../../../src/service-layer/errors.ts';
 import { ParkingFullError } from '../../../src/service-layer/parking.ts';
@@ -161,7 +161,7 @@ describe('The cause of a reopening', () => {
     [new LaneRefusedError(), 'refused'],
     [new OtherLaneError(), 'other-lane'],
     [new ParkingFullError(), 'other'],
-    [new SlowStatementError(), 'database'],
+    [new SlowTransactionError(), 'database'],
     [new DatabaseTroubleError(), 'database'],
     [new TroubleError(), 'broker'],
     [new TypeError(), 'other'],

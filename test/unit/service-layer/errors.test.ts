@@ -5,7 +5,7 @@ import {
   FencedError,
   MessageTooLargeError,
   MissingTopicError,
-  SlowStatementError,
+  SlowTransactionError,
   TooMuchAtOnceError,
   TroubleError,
 } from '../../../src/service-layer/errors.ts';
@@ -16,7 +16,7 @@ it.each([
   ['fenced', () => new FailoverError('', '1')],
   ['trouble', () => new TroubleError()],
   ['trouble', () => new DatabaseTroubleError()],
-  ['trouble', () => new SlowStatementError()],
+  ['trouble', () => new SlowTransactionError()],
   ['trouble', () => new ParkingFullError()],
   ['too-much-at-once', () => new TooMuchAtOnceError()],
   ['missing-topic', () => new MissingTopicError()],

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import {
   FailoverError,
   FencedError,
-  SlowStatementError,
+  SlowTransactionError,
   TooMuchAtOnceError,
   TroubleError,
 } from '../../../src/service-layer/errors.ts';
@@ -39,7 +39,7 @@ describe('after an error', () => {
   });
 
   it('commands that the database is too slow for are halved, then the lane reopens', () => {
-    const slow = new SlowStatementError('the statement took too long');
+    const slow = new SlowTransactionError('the statement took too long');
     expect(recover(slow, 1, 2, 0.5)).toEqual({ action: 'halve' });
     expect(recover(slow, 10_000, 1, 0.5)).toEqual({ action: 'reopen' });
   });
