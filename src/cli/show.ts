@@ -144,5 +144,5 @@ async function wholeProduct(sku: string, query: Query) {
 }
 
 function readDatabase<T>(read: (query: Query) => Promise<T>): Promise<T> {
-  return withDatabase({ mayCreate: false }, (database) => read(database.query.bind(database)));
+  return withDatabase({ mayCreate: false }, (database) => read(database.read.bind(database)));
 }

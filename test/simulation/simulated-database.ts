@@ -147,7 +147,13 @@ export class SimulatedDatabase implements SimulatedServer {
       await session.runAfterCommit(onError);
       return result;
     };
-    return { dialect: 'sqlite', query, transaction, getSession } as unknown as Database;
+    return {
+      dialect: 'sqlite',
+      query,
+      read: query,
+      transaction,
+      getSession,
+    } as unknown as Database;
   }
 
   async #transaction(machine: Machine, work: (sql: Sql) => Promise<unknown>): Promise<unknown> {

@@ -97,10 +97,11 @@ export class SimulatedPostgres implements SimulatedServer {
     if (!isUnwatched)
       giveUpSilentConnections(pool as unknown as PostgresPool, STATEMENT_TIMEOUT_MS);
     const em = entityManagerOn(pool);
+    const options = { em, dialect: 'postgresql', timeoutMs: STATEMENT_TIMEOUT_MS } as const;
     const run = <T>(work: (sql: Sql) => Promise<T>) =>
-      runTransaction({ em, dialect: 'postgresql', timeoutMs: STATEMENT_TIMEOUT_MS }, ({ sql }) =>
-        work(changed(sql)),
-      );
+      runTransaction(options, ({ sql }) => work(changed(sql)));
+    const read = (statement: string, parameters: Parameters = []) =>
+      runTransaction({ ...options, isReadOnly: true }, ({ sql }) => sql(statement, parameters));
     const query = async (statement: string, parameters: Parameters = []) =>
       (
         await pool.use((connection) =>
@@ -120,7 +121,13 @@ export class SimulatedPostgres implements SimulatedServer {
       await session.runAfterCommit(onError);
       return result;
     };
-    return { dialect: 'postgresql', query, transaction: run, getSession } as unknown as Database;
+    return {
+      dialect: 'postgresql',
+      query,
+      read,
+      transaction: run,
+      getSession,
+    } as unknown as Database;
   }
 
   #noteDecisions(transaction: OpenTransaction): void {

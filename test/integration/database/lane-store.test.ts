@@ -324,6 +324,39 @@ describeOnEachDatabase('The lane store', (current) => {
   });
 
   test.runIf(current.dialect === 'postgresql')(
+    'leaves no session behind when a question waits for a locked table',
+    async () => {
+      const database = await current.database();
+      const store = new SqlLaneStore(database, () => {});
+      const isLocked = Promise.withResolvers<void>();
+      const mayEnd = Promise.withResolvers<void>();
+      const locking = database.transaction(async (sql) => {
+        await sql('set local idle_in_transaction_session_timeout = 0');
+        await sql('lock table outbox, source_positions in access exclusive mode');
+        isLocked.resolve();
+        await mayEnd.promise;
+      });
+      await isLocked.promise;
+      const answers = await Promise.allSettled([
+        store.readOutbox(LANE, 0, 9),
+        store.readPosition(LANE),
+        store.readPositions(LANE.topic),
+        store.readStandings(LANE.topic),
+        store.hasFormerId(LANE),
+      ]);
+      const reasons = answers.map((each) => each.status === 'rejected' && each.reason.message);
+      expect(reasons).toEqual(answers.map(() => expect.stringContaining('lock timeout')));
+      const waiting = await database.query(
+        'select pid from pg_stat_activity ' +
+          "where datname = current_database() and wait_event_type = 'Lock'",
+      );
+      expect(waiting).toEqual([]);
+      mayEnd.resolve();
+      await locking;
+    },
+  );
+
+  test.runIf(current.dialect === 'postgresql')(
     'fences a lane that read its position from another server',
     async () => {
       const store = await openStore();

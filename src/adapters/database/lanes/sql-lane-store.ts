@@ -63,7 +63,7 @@ export class SqlLaneStore implements LaneStore {
   }
 
   async hasFormerId({ topic, partition }: Partition): Promise<boolean> {
-    const [row] = await this.#database.query<{ has_former_id: number }>(
+    const [row] = await this.#database.read<{ has_former_id: number }>(
       'select has_former_id from source_positions where topic = ? and partition = ?',
       [topic, partition],
     );
@@ -73,7 +73,7 @@ export class SqlLaneStore implements LaneStore {
   async readPosition({ topic, partition }: Partition): Promise<LanePosition> {
     this.#timelineColumn = await readTimelineColumn(this.#database);
     const columns = `${POSITION_COLUMNS}, ${this.#timelineColumn} as timeline`;
-    const rows = await this.#database.query<PositionRow>(
+    const rows = await this.#database.read<PositionRow>(
       `select ${columns} from (select 1) as one
        left join source_positions on topic = ? and partition = ?`,
       [topic, partition],
@@ -82,7 +82,7 @@ export class SqlLaneStore implements LaneStore {
   }
 
   async readPositions(topic: string): Promise<ReadonlyMap<number, number>> {
-    const rows = await this.#database.query<{ partition: number; next_offset: number }>(
+    const rows = await this.#database.read<{ partition: number; next_offset: number }>(
       'select partition, next_offset from source_positions where topic = ?',
       [topic],
     );
@@ -90,7 +90,7 @@ export class SqlLaneStore implements LaneStore {
   }
 
   async readStandings(topic: string): Promise<readonly LaneStanding[]> {
-    const rows = await this.#database.query<{
+    const rows = await this.#database.read<{
       partition: number;
       next_offset: number;
       timestamp_ms: number | null;
@@ -129,7 +129,7 @@ export class SqlLaneStore implements LaneStore {
     fromSourceOffset: number,
     belowSourceOffset: number,
   ): Promise<WaitingRecords | null> {
-    const [row] = await this.#database.query<OutboxRow & { readonly rests_on: string }>(
+    const [row] = await this.#database.read<OutboxRow & { readonly rests_on: string }>(
       `select sequence, next_offset, records, rests_on from outbox
        where source_topic = ? and source_partition = ? and next_offset > ?
        order by sequence limit 1`,

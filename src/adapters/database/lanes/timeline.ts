@@ -20,7 +20,7 @@ const UNSUPPORTED_CODES: readonly string[] = ['42883', '42501', '0A000'];
 export async function readTimelineColumn(database: Database): Promise<string> {
   if (database.dialect === 'sqlite') return 'null';
   try {
-    await database.query(`select ${TIMELINE}`);
+    await database.read(`select ${TIMELINE}`);
     return TIMELINE;
   } catch (error) {
     const cause = error instanceof Error && error.cause ? error.cause : error;
