@@ -18,6 +18,11 @@ export class Product extends AggregateRoot<string, Event> {
   readonly sku: string;
   #version: number;
   readonly #batches: Batch[];
+  /**
+   * The batch of each order's line. Null until the first question, because a repository restores
+   * the lines after it has made the product.
+   */
+  #holders: Map<string, Batch> | null = null;
 
   /**
    * Makes a product, new or as it was stored.
@@ -54,6 +59,11 @@ export class Product extends AggregateRoot<string, Event> {
     return this.#batches.find((batch) => batch.reference === reference);
   }
 
+  /** Returns the batch to which the order's line is allocated, if the line is loaded. */
+  holderOf(orderid: string): Batch | undefined {
+    return this.#holdersByOrder().get(orderid);
+  }
+
   /** Adds a new batch, and registers `BatchCreated`. */
   addBatch(batch: Batch): void {
     this.#batches.push(batch);
@@ -76,7 +86,7 @@ export class Product extends AggregateRoot<string, Event> {
    */
   allocate(line: OrderLine): void {
     const { orderid, sku, qty } = line;
-    const holder = this.#batches.find((batch) => batch.lineOf(orderid));
+    const holder = this.holderOf(orderid);
     if (holder) {
       const held = holder.lineOf(orderid);
       if (!line.equals(held))
@@ -94,6 +104,7 @@ export class Product extends AggregateRoot<string, Event> {
     }
     try {
       const batchref = allocate(line, this.#batches);
+      this.#noteHolder(orderid, this.batch(batchref));
       this.registerEvent({
         type: 'Allocated',
         orderid,
@@ -114,14 +125,13 @@ export class Product extends AggregateRoot<string, Event> {
    * @returns whether the order had a line here
    */
   deallocate(orderid: string): boolean {
-    for (const batch of this.#batches) {
-      const line = batch.lineOf(orderid);
-      if (!line) continue;
-      batch.deallocate(line);
-      this.#registerDeallocated(line, batch, 'requested');
-      return true;
-    }
-    return false;
+    const batch = this.holderOf(orderid);
+    const line = batch?.lineOf(orderid);
+    if (!batch || !line) return false;
+    batch.deallocate(line);
+    this.#noteHolder(orderid, undefined);
+    this.#registerDeallocated(line, batch, 'requested');
+    return true;
   }
 
   /**
@@ -132,6 +142,7 @@ export class Product extends AggregateRoot<string, Event> {
    */
   changeBatchQuantity(batch: Batch, quantity: number): void {
     const letGo = batch.changeQuantity(quantity);
+    for (const { orderid } of letGo) this.#noteHolder(orderid, undefined);
     this.registerEvent({
       type: 'BatchQuantityChanged',
       reference: batch.reference,
@@ -140,6 +151,20 @@ export class Product extends AggregateRoot<string, Event> {
       version: this.#nextVersion(),
     });
     for (const line of letGo) this.#registerDeallocated(line, batch, 'batch-shrank');
+  }
+
+  #holdersByOrder(): Map<string, Batch> {
+    this.#holders ??= new Map(
+      this.#batches.flatMap((batch) =>
+        Array.from(batch.lines, ({ orderid }) => [orderid, batch] as const),
+      ),
+    );
+    return this.#holders;
+  }
+
+  #noteHolder(orderid: string, batch: Batch | undefined): void {
+    if (batch) this.#holdersByOrder().set(orderid, batch);
+    else this.#holdersByOrder().delete(orderid);
   }
 
   #registerDeallocated(

@@ -94,6 +94,21 @@ describe('a product', () => {
     });
   });
 
+  it('knows which batch holds the line of each order, through all changes', () => {
+    const [one, two] = [batch('one', 5), batch('two', 5, '2027-01-01')];
+    one.restoreLine(line(2, 'stored'));
+    const product = new Product(SKU, 1, [one, two]);
+    product.allocate(line(5, 'first'));
+    product.allocate(line(4, 'second'));
+    const holders = () =>
+      ['stored', 'first', 'second'].map((orderid) => product.holderOf(orderid)?.reference);
+    expect(holders()).toEqual(['one', 'one', 'two']);
+    product.deallocate('second');
+    expect(holders()).toEqual(['one', 'one', undefined]);
+    product.changeBatchQuantity(one, 4);
+    expect(holders()).toEqual(['one', undefined, undefined]);
+  });
+
   it.each(['__proto__', 'constructor', 'toString', '🪑'])(
     'treats %s as a name like any other',
     (name) => {

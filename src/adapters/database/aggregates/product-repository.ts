@@ -50,7 +50,7 @@ export class SqlProductRepository
     const products: Product[] = [];
     for (const sku of [...this.#candidates(this.#skusOfOrder, orderid)].sort()) {
       const product = await this.get(sku);
-      if (product?.batches.some((batch) => batch.lineOf(orderid))) products.push(product);
+      if (product?.holderOf(orderid)) products.push(product);
     }
     return products;
   }
