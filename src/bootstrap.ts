@@ -110,6 +110,7 @@ async function start(parts: Parts): Promise<void> {
   await parts.recovering;
   if (signal.aborted) return;
   lanes.pauses.start();
+  lanes.age.start();
   await lanes.consumer.start();
 }
 
@@ -119,6 +120,7 @@ async function close(parts: Parts): Promise<void> {
   lanes.watchdog.close();
   forHttp.history.close();
   lanes.pauses.close();
+  lanes.age.close();
   await forHttp.http.close();
   await forHttp.jobs.close();
   await forHttp.letters.close();

@@ -5,6 +5,7 @@ import { Audit } from './audit/audit.ts';
 import { localUser } from './audit/local-user.ts';
 import type { Config } from './config.ts';
 import { CommandConsumer } from './entrypoints/command-consumer.ts';
+import { DatabaseAge } from './entrypoints/database-age.ts';
 import { LanePauses } from './entrypoints/lane-pauses.ts';
 import { LaneReports } from './entrypoints/lane-report.ts';
 import { Metrics } from './entrypoints/metrics/metrics.ts';
@@ -34,8 +35,9 @@ export function createLaneParts(
   const pauses = new LanePauses({ read: () => readPauses(database, config.commandsTopic), log });
   const { consumer, metrics, warnings } = createConsumer(foundation, overrides, onOlder, pauses);
   const watchdog = createWatchdog(foundation, consumer);
+  const age = new DatabaseAge(consumer);
   const reports = new LaneReports(() => consumer.watchedLanes(), watchdog);
-  return { recovery, mustRecover, pauses, consumer, metrics, warnings, watchdog, reports };
+  return { recovery, mustRecover, pauses, consumer, metrics, warnings, watchdog, age, reports };
 }
 
 /**

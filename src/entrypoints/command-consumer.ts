@@ -5,7 +5,7 @@ import type {
   MemberView,
 } from '../service-layer/consumer-group.ts';
 import { AnswerReader } from './answered-offsets.ts';
-import { refuseMisfit } from './database-fit.ts';
+import { refuseMisfit, refuseOlder } from './database-fit.ts';
 import { DeliveryLog } from './delivery-log.ts';
 import { EarlierCommands } from './earlier-commands.ts';
 import { Lane } from './lane.ts';
@@ -159,6 +159,24 @@ export class CommandConsumer {
     if (why === null) log.info('This process works now: it has taken all partitions over');
     this.#standby = why === null ? null : `Standing by: ${why}`;
     if (this.#standby !== null) log.info(this.#standby);
+  }
+
+  /**
+   * Makes all lanes open anew if the database has become older than the topics. They then refuse.
+   *
+   * @throws {TroubleError} the log or the database does not answer
+   */
+  async checkDatabaseAge(): Promise<void> {
+    if (this.lanes().working === 0) return;
+    const { broker, group, reopenAll } = this.#context;
+    const committed = await broker.committedOffsets(group, this.#topic);
+    const known = committed.map((offset) => offset ?? 0);
+    try {
+      await refuseOlder(this.#topic, known, this.#context);
+    } catch (error) {
+      if (!(error instanceof OlderDatabaseError)) throw error;
+      reopenAll(error.message);
+    }
   }
 
   /** Finishes the transactions in hand, publishes their answers, and leaves the group. */

@@ -205,6 +205,25 @@ describe('A consumer whose database does not fit', () => {
     await owner.close();
   });
 
+  it('refuses with a lane at work once another process has published beyond it', async () => {
+    group.positions = [5, 5];
+    const owner = group.assign(1);
+    await eventually(() => expect(group.resumed).toEqual([1]));
+    await group.consumer.checkDatabaseAge();
+    expect(group.consumer.problems()).toEqual([]);
+    group.committed = [6, 5];
+    await group.consumer.checkDatabaseAge();
+    await eventually(() => expect(group.given).toEqual([1]));
+    expect(group.consumer.problems()).toEqual([older]);
+    await owner.close();
+  });
+
+  it('asks nothing about its age while no lane works', async () => {
+    group.committed = [9, 9];
+    await group.consumer.checkDatabaseAge();
+    expect(group.consumer.problems()).toEqual([]);
+  });
+
   it('settles nothing for a partition that went to another member', async () => {
     await group.assign(0).close();
     expect(group.settled).toBe(0);
