@@ -6,6 +6,8 @@ import type { Backend, OnProgress } from './backend.ts';
 const POLL_MS = 100;
 const SETTLED_MS = 500;
 const STALLED_MS = 60_000;
+/** The unit of `/proc/<pid>/stat` (`getconf CLK_TCK`). */
+const CLOCK_TICK_MS = 10;
 
 /** The commands to answer, and the outcomes to expect. */
 export interface Load {
@@ -19,6 +21,7 @@ interface Sample {
   readonly atMs: number;
   readonly visible: number;
   readonly peakMegabytes: number;
+  readonly cpuMs: number;
 }
 
 /**
@@ -35,9 +38,13 @@ export async function measureThroughput(
 ): Promise<Record<string, number>> {
   const before = await backend.visibleEvents();
   await using program = await start();
-  const samples: [Sample, ...Sample[]] = [
-    { atMs: performance.now(), visible: 0, peakMegabytes: Number.NaN },
-  ];
+  const sample = async (visible: number): Promise<Sample> => ({
+    atMs: performance.now(),
+    visible,
+    peakMegabytes: await peakMegabytes(program.pid),
+    cpuMs: await cpuMs(program.pid),
+  });
+  const samples: [Sample, ...Sample[]] = [await sample(0)];
   for (
     let [seen, movedAtMs] = [0, performance.now()];
     seen < outcomes || performance.now() - movedAtMs < SETTLED_MS;
@@ -47,11 +54,7 @@ export async function measureThroughput(
     if (visible > seen) [seen, movedAtMs] = [visible, performance.now()];
     if (performance.now() - movedAtMs > STALLED_MS)
       throw new Error(`Nothing more came after ${seen} of ${outcomes} outcomes`);
-    samples.push({
-      atMs: performance.now(),
-      visible,
-      peakMegabytes: await peakMegabytes(program.pid),
-    });
+    samples.push(await sample(visible));
     onProgress(`${visible} of ${outcomes} outcomes visible`);
   }
   await program.stop();
@@ -65,6 +68,7 @@ export async function measureThroughput(
   return {
     commandsPerSecond: perSecond(samples[0]),
     warmCommandsPerSecond: perSecond(warm),
+    cpuMicrosecondsPerCommand: Math.round(((last.cpuMs - samples[0].cpuMs) * 1_000) / commands),
     peakMegabytes: last.peakMegabytes,
     peakMegabytesOfFirstFifth: warm.peakMegabytes,
   };
@@ -74,4 +78,12 @@ export async function measureThroughput(
 async function peakMegabytes(pid: number): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
   return Math.round(Number(/VmHWM:\s+(\d+)/.exec(status)?.[1]) / 1_024);
+}
+
+/** Returns the processor time of all threads of the process so far on Linux, NaN elsewhere. */
+async function cpuMs(pid: number): Promise<number> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
+  // The name of the program, in brackets, may have spaces.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) * CLOCK_TICK_MS;
 }
