@@ -6,9 +6,10 @@ import { TroubleError } from '../../service-layer/errors.ts';
 import type { ReceivedRecord } from '../../service-layer/records.ts';
 import { MEMORY_BUDGET_BYTES } from '../memory-budget.ts';
 import { CatchUps } from './catch-ups.ts';
+import { EventGathering, type GatheredEvent } from './event-gathering.ts';
 import { isBeyond, type Places, startAfter } from './last-event-id.ts';
 import { gapFields, idField, ServerSentEvent } from './server-sent-event.ts';
-import { type Client, MAX_UNREAD_BYTES, send, wants } from './stream-client.ts';
+import { type Client, MAX_UNREAD_BYTES, send, sendGathered } from './stream-client.ts';
 
 const HEARTBEAT_MS = 15_000;
 const MAX_CLIENTS = MEMORY_BUDGET_BYTES.streams / MAX_UNREAD_BYTES;
@@ -27,6 +28,7 @@ export class EventStream {
   readonly #topic: string;
   readonly #clients = new Set<Client>();
   readonly #catchUps: CatchUps;
+  readonly #gathering: EventGathering;
   #tail: Promise<Subscription> | null = null;
   /** Where the tail stands. */
   #places: Places = [];
@@ -37,6 +39,7 @@ export class EventStream {
     this.#broker = broker;
     this.#topic = topic;
     this.#catchUps = new CatchUps(broker, topic, () => this.#places);
+    this.#gathering = new EventGathering((events) => this.#send(events));
   }
 
   /**
@@ -119,6 +122,7 @@ export class EventStream {
 
   #begin(client: Client, lastEventId: string | undefined, ranges: readonly OffsetRange[]): void {
     const { response } = client;
+    this.#gathering.flush();
     const { from, comment, gap } = startAfter(lastEventId, ranges);
     response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8' });
     this.#heartbeat ??= setInterval(() => this.#beat(), HEARTBEAT_MS);
@@ -129,27 +133,24 @@ export class EventStream {
     else this.#catchUps.add(client, from, ranges);
   }
 
-  /** Sends the record to all live clients that want it. */
   #deliver(record: ReceivedRecord): void {
-    this.#places[record.partition] = record.offset + 1;
-    const event = new ServerSentEvent(record);
+    const { partition, offset } = record;
+    const nextOffset = offset + 1;
+    this.#places[partition] = nextOffset;
     const id = idField(this.#places);
-    for (const client of this.#clients) {
-      if (!client.isLive) continue;
-      const { places } = client;
-      if (!places) {
-        if (wants(client, event)) send(client, id + event.text);
-        continue;
-      }
-      if (record.offset < (places[record.partition] ?? 0)) continue;
-      places[record.partition] = record.offset + 1;
-      if (wants(client, event)) send(client, idField(places) + event.text);
-      if (!isBeyond(places, this.#places)) client.places = null;
-    }
+    this.#gathering.add({ partition, nextOffset, id, event: new ServerSentEvent(record) });
+  }
+
+  #send(events: readonly GatheredEvent[]): void {
+    sendGathered(this.#clients, events);
+    for (const client of this.#clients)
+      if (client.isLive && client.places && !isBeyond(client.places, this.#places))
+        client.places = null;
   }
 
   /** Shows each client that its connection lives, and how far it is, even if no event has come. */
   #beat(): void {
+    this.#gathering.flush();
     for (const client of this.#clients) {
       const { headersSent, writableEnded } = client.response;
       // This client has not read the end of its stream since the last beat.
@@ -167,6 +168,7 @@ export class EventStream {
   async #closeTail(): Promise<void> {
     clearInterval(this.#heartbeat);
     this.#heartbeat = undefined;
+    this.#gathering.clear();
     const tail = this.#tail;
     this.#tail = null;
     // A tail that did not open needs no closing.
