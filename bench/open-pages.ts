@@ -25,7 +25,7 @@ export function openPages(url: string): AsyncDisposable {
   };
   const pages = Array.from({ length: PAGES }, (_, index) => {
     const polls = again(() => read(`${url}/status`, signal), STATUS_EVERY_MS);
-    const events = index % 2 && again(() => read(`${url}/events`, signal), REOPEN_MS);
+    const events = index % 2 && again(() => read(`${url}/events?sample=true`, signal), REOPEN_MS);
     return Promise.all([polls, events]);
   });
   return {

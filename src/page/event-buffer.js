@@ -16,6 +16,7 @@ const DRAW_EVERY_MS = 200;
  * @typedef {object} Buffered
  * @property {CloudEvent[]} events
  * @property {number} seen how many came
+ * @property {number} leftOut about how many the service left out, because too many came
  * @property {'connecting' | 'open' | 'lost'} state
  * @property {import('./api.js').Problem | null} problem
  * @property {string | null} gap why events are missing; null: none is
@@ -25,6 +26,7 @@ const DRAW_EVERY_MS = 200;
 export const buffered = new Store({
   events: [],
   seen: 0,
+  leftOut: 0,
   state: 'connecting',
   problem: null,
   gap: null,
@@ -35,6 +37,7 @@ const lastEventId = { current: /** @type {string | null} */ (null) };
 /** @type {CloudEvent[]} */
 let arrived = [];
 let arrivedCount = 0;
+let leftOutCount = 0;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let drawing;
 
@@ -53,7 +56,10 @@ export function followAll() {
         if (drawing === undefined) drawing = setTimeout(draw, DRAW_EVERY_MS);
       },
       onState: (state, problem) => buffered.set({ ...buffered.value, state, problem }),
-      onGap: (gap) => buffered.set({ ...buffered.value, gap }),
+      onGap: ({ reason, leftOut = 0 }) => {
+        if (reason === 'sampled') leftOutCount += leftOut;
+        else buffered.set({ ...buffered.value, gap: reason });
+      },
     },
     { sku: null, lastEventId },
     leaving.signal,
@@ -63,20 +69,25 @@ export function followAll() {
 
 function draw() {
   drawing = undefined;
-  const { events, seen } = buffered.value;
+  const { events, seen, leftOut } = buffered.value;
   const newest = arrived.toReversed();
   buffered.set({
     ...buffered.value,
     events: [...newest, ...events].slice(0, MAX_EVENTS),
     seen: seen + arrivedCount,
+    leftOut: leftOut + leftOutCount,
   });
-  [arrived, arrivedCount] = [[], 0];
+  forgetArrived();
+}
+
+function forgetArrived() {
+  [arrived, arrivedCount, leftOutCount] = [[], 0, 0];
 }
 
 /** Forgets what came so far. */
 export function clearEvents() {
-  [arrived, arrivedCount] = [[], 0];
-  buffered.set({ ...buffered.value, events: [], seen: 0, gap: null });
+  forgetArrived();
+  buffered.set({ ...buffered.value, events: [], seen: 0, leftOut: 0, gap: null });
 }
 
 // The events of one user are not for the next user.

@@ -4,15 +4,18 @@ import { authorization, Problem, problemOf, withQuery } from './api.js';
 const FIRST_PAUSE_MS = 500;
 const MAX_PAUSE_MS = 5_000;
 
+/** @typedef {{ reason: string, leftOut?: number }} Gap why events are missing, and how many */
+
 /**
  * @typedef {object} Listener
  * @property {(events: import('./types.js').CloudEvent[]) => void} onEvents
  * @property {(state: 'open' | 'lost', problem: Problem | null) => void} onState
- * @property {(reason: string) => void} onGap called when the stream leaves events out
+ * @property {(gap: Gap) => void} onGap called when the stream leaves events out
  */
 
 /**
- * Follows the events of the service until the signal aborts. A lost stream opens again behind the
+ * Follows the events of the service until the signal aborts. While more come than a person can look
+ * at, the service sends a sample, because all of them would cost its lanes too much. A lost stream opens again behind the
  * last event that was read. The page reads the stream with `fetch`, because `EventSource` cannot
  * send a token.
  *
@@ -25,7 +28,7 @@ export async function followEvents(listener, { sku, lastEventId }, signal) {
   let pauseMs = FIRST_PAUSE_MS;
   while (!signal.aborted) {
     try {
-      const response = await fetch(withQuery('/events', { sku }), {
+      const response = await fetch(withQuery('/events', { sku, sample: 'true' }), {
         headers: {
           ...authorization(),
           ...(lastEventId.current && { 'last-event-id': lastEventId.current }),
@@ -62,7 +65,7 @@ async function read(body, listener, lastEventId) {
     const events = [];
     for (const block of blocks) {
       const { id, event, data } = fieldsOf(block);
-      if (event === 'gap') listener.onGap(JSON.parse(data).reason);
+      if (event === 'gap') listener.onGap(JSON.parse(data));
       else if (data !== '') events.push(JSON.parse(data));
       if (id !== null) lastEventId.current = id;
     }

@@ -68,6 +68,23 @@ export interface ReadChunk {
   readonly nextOffset: number;
 }
 
+/** Bounds what a tail delivers to somebody who looks at records, and needs not see them all. */
+export interface Sampling {
+  /** How often the tail looks at a partition from which it has delivered something. */
+  readonly everyMs: number;
+  /**
+   * The most records that it then delivers: the newest. The partitions that have new records share
+   * them equally, and each has at least one.
+   */
+  readonly maxRecords: number;
+  /**
+   * Called before the first record behind those that the tail leaves out. The offsets that are left
+   * out may include transaction markers and aborted records.
+   * @param nextOffset where the tail goes on in the partition
+   */
+  readonly onSkipped: (partition: number, nextOffset: number) => void;
+}
+
 /**
  * A partitioned log that can be read again, with consumer groups and transactions: Kafka, or the
  * embedded log. `test/support/broker-contract/` is the compliance suite.
@@ -147,11 +164,14 @@ export interface Broker {
   /**
    * Follows the topic without a group, and calls `onRecord` for each committed record. Resolves as
    * soon as no later record can be missed. The subscription survives broker failures.
+   *
+   * @param sampling lets the tail leave records out while many come. Absent: it delivers all
    */
   tail(
     topic: string,
     from: 'beginning' | 'end',
     onRecord: (record: ReceivedRecord) => void,
+    sampling?: Sampling,
   ): Promise<Subscription>;
   /**
    * Reads every committed record within the ranges, without a group, and hands them to `take` in

@@ -211,4 +211,14 @@ describe.skipIf(CHROMIUM === null)('The page, before a fake service', { timeout:
     await page.getByRole('button', { name: 'Export CSV' }).click();
     expect((await download).suggestedFilename()).toBe('events.csv');
   });
+
+  it('says how many events the service left out of the sample', async () => {
+    api.leftOut = 1_234;
+    const { page } = await open('#/events');
+    await page.getByText('30 events shown of 30').waitFor();
+    await page.getByText('About 1,234 more came too fast to show.').waitFor();
+    await page.getByRole('button', { name: 'Clear' }).click();
+    await page.getByText('0 events shown of 0 since you opened this section.').waitFor();
+    expect(await page.getByText('too fast to show').count()).toBe(0);
+  });
 });

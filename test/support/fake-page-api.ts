@@ -51,6 +51,8 @@ export class FakePageApi implements AsyncDisposable {
   /** The token that the API wants. Null: none. */
   token: string | null = null;
   letters = DEAD_LETTERS;
+  /** How many events the stream says it leaves out. */
+  leftOut = 0;
   /** What stands where things have hostile names. */
   hostileName = HOSTILE;
 
@@ -107,6 +109,8 @@ export class FakePageApi implements AsyncDisposable {
   #stream(response: ServerResponse): void {
     this.#open.add(response);
     response.writeHead(200, { 'content-type': 'text/event-stream' });
+    if (this.leftOut > 0)
+      response.write(`event: gap\ndata: {"reason":"sampled","leftOut":${this.leftOut}}\n\n`);
     for (let number = 0; number < EVENTS; number += 1)
       response.write(`id: 0/${number}\ndata: ${this.#textOf(eventOf(number))}\n\n`);
   }

@@ -1,4 +1,4 @@
-import type { ServerSentEvent } from './server-sent-event.ts';
+import type { StreamEvent } from './server-sent-event.ts';
 
 /** Gatherings of many events follow each other at this pace. A person sees no difference. */
 const GATHER_MS = 50;
@@ -12,7 +12,7 @@ export interface GatheredEvent {
   readonly nextOffset: number;
   /** The field `id` for a client that stands where the tail does. */
   readonly id: string;
-  readonly event: ServerSentEvent;
+  readonly event: StreamEvent;
 }
 
 /**

@@ -13,8 +13,6 @@ interface StreamStart {
   readonly gap: 'unknown-id' | 'too-far-behind' | 'deleted' | null;
 }
 
-/** How many records a client may have missed. Beyond that, the client begins with new events. */
-const MAX_MISSED_RECORDS = 100_000;
 /** A client sends its id back in a header, and Node takes 16 KiB of headers. */
 const MAX_ID_LENGTH = 4_096;
 /** `<partition>/<offset>`, several with commas. A number of up to 15 digits is below 2^53. */
@@ -30,10 +28,13 @@ export function formatPlaces(places: Places): string {
  * Decides where a client that has read up to `lastEventId` goes on.
  *
  * @param ranges the partitions of the topic as they are now
+ * @param maxMissedRecords how many records the client may have missed. Beyond that, it begins with
+ * new events
  */
 export function startAfter(
   lastEventId: string | undefined,
   ranges: readonly OffsetRange[],
+  maxMissedRecords: number,
 ): StreamStart {
   if (!lastEventId) return { from: null, comment: 'live events', gap: null };
   const read = parsePlaces(lastEventId);
@@ -55,12 +56,10 @@ export function startAfter(
     deleted += Math.max(0, beginning - offset);
     missed += end - Math.max(offset, beginning);
   }
-  if (missed > MAX_MISSED_RECORDS) {
+  if (missed > maxMissedRecords) {
     return {
       from: null,
-      comment:
-        `Last-Event-ID is more than ${MAX_MISSED_RECORDS} records old: ` +
-        'live events from now on',
+      comment: `Last-Event-ID is more than ${maxMissedRecords} records old: live events from now on`,
       gap: 'too-far-behind',
     };
   }

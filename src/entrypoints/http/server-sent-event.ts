@@ -2,9 +2,16 @@ import { asStructuredEvent } from '../../messages/structured-events.ts';
 import type { ReceivedRecord } from '../../service-layer/records.ts';
 import { formatPlaces, type Places } from './last-event-id.ts';
 
-/** A record of the events topic, as a client of the stream gets it. */
-export class ServerSentEvent {
+/** What a client of the stream gets at once, behind an id. */
+export interface StreamEvent {
   /** The fields of the event, without its id. */
+  readonly text: string;
+  /** Tells whether a client that wants the events of the product wants this event. */
+  isAbout(sku: string): boolean;
+}
+
+/** A record of the events topic, as a client of the stream gets it. */
+export class ServerSentEvent implements StreamEvent {
   readonly text: string;
   readonly #event: Record<string, unknown>;
 
@@ -17,6 +24,20 @@ export class ServerSentEvent {
   isAbout(sku: string): boolean {
     const { data } = this.#event;
     return skuOf(data) === sku || eventsIn(data).some((event) => skuOf(event?.data) === sku);
+  }
+}
+
+/** Tells that a sample leaves records out. */
+export class LeftOut implements StreamEvent {
+  readonly text: string;
+
+  constructor(count: number) {
+    this.text = `event: gap\ndata: ${JSON.stringify({ reason: 'sampled', leftOut: count })}\n\n`;
+  }
+
+  /** Always true, because any product may have had events among the records. */
+  isAbout(): boolean {
+    return true;
   }
 }
 

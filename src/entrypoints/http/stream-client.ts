@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import type { GatheredEvent } from './event-gathering.ts';
 import type { Places } from './last-event-id.ts';
-import { idField, type ServerSentEvent } from './server-sent-event.ts';
+import { idField, type StreamEvent } from './server-sent-event.ts';
 
 /** A client that leaves more unread is dropped, because it must not fill the service's memory. */
 export const MAX_UNREAD_BYTES = 1024 * 1024;
@@ -22,7 +22,7 @@ export interface Client {
 }
 
 /** Tells whether the client has asked for the event. */
-export function wants({ sku }: Client, event: ServerSentEvent): boolean {
+export function wants({ sku }: Client, event: StreamEvent): boolean {
   return sku === null || event.isAbout(sku);
 }
 

@@ -45,7 +45,8 @@ export function Events({ query }) {
         </button>
         <button type="button" onClick=${clearEvents}>Clear</button>
         <span class="grow faint">
-          ${counted(chosen.length, 'event')} shown of ${formatNumber(now.seen)} since you opened this section
+          ${counted(chosen.length, 'event')} shown of ${formatNumber(now.seen)} since you opened this section.
+          ${now.leftOut > 0 && `About ${formatNumber(now.leftOut)} more came too fast to show.`}
         </span>
         <button type="button" disabled=${chosen.length === 0}
           onClick=${() => offerDownload('events.csv', 'text/csv', asCsv(chosen))}>Export CSV</button>

@@ -25,4 +25,59 @@ export function describeTails(log: CurrentLog): void {
       expect(records).toEqual([]);
     });
   });
+
+  describe('a tail that samples', () => {
+    /** Opens the tail. @returns what it tells, in order, and its end */
+    async function sample(everyMs: number, maxRecords: number) {
+      const { broker, topic } = log();
+      const told: (string | { readonly skippedTo: number })[] = [];
+      const onRecord = ({ value }: ReceivedRecord) => told.push(String(value));
+      const onSkipped = (_partition: number, skippedTo: number) => told.push({ skippedTo });
+      const sampling = { everyMs, maxRecords, onSkipped };
+      const tail = await broker.tail(topic, 'end', onRecord, sampling);
+      return { told, tail };
+    }
+    const named = (name: string, count: number) =>
+      Array.from({ length: count }, (_, index) => `${name}${index}`);
+
+    it('delivers every record while few come', async () => {
+      const { told } = await sample(10, 5);
+      for (const name of ['a', 'b', 'c']) {
+        await log().publishToOnePartition(...named(name, 5));
+        await eventually(() => expect(told.at(-1)).toBe(`${name}4`));
+      }
+      expect(told).toEqual([...named('a', 5), ...named('b', 5), ...named('c', 5)]);
+    });
+
+    it('delivers the newest records of many, and says where it goes on', async () => {
+      const { told } = await sample(10, 5);
+      const { end } = await log().publishToOnePartition(...named('a', 50));
+      await eventually(() => expect(told.at(-1)).toBe('a49'));
+      expect(told).toEqual([{ skippedTo: end - 5 }, 'a45', 'a46', 'a47', 'a48', 'a49']);
+    });
+
+    it('looks at a partition again after its time, and passes over what came', async () => {
+      const everyMs = 300;
+      const { told } = await sample(everyMs, 2);
+      await log().publishToOnePartition('first');
+      await eventually(() => expect(told).toEqual(['first']));
+      const firstAtMs = performance.now();
+      for (const name of ['a', 'b']) await log().publishToOnePartition(...named(name, 20));
+      await eventually(() => expect(told.at(-1)).toBe('b19'));
+      // The timer of the tail has begun before the test saw its record.
+      expect(performance.now() - firstAtMs).toBeGreaterThan(everyMs / 2);
+      expect(told.filter((each) => typeof each === 'string')).toEqual(['first', 'b18', 'b19']);
+    });
+
+    it('closes while it waits for its next look', async () => {
+      const { told, tail } = await sample(600_000, 5);
+      await log().publishToOnePartition('seen');
+      await eventually(() => expect(told).toEqual(['seen']));
+      await tail.close();
+      await log().publishToOnePartition('unseen');
+      const others = await log().tail('beginning');
+      await eventually(() => expect(others).toHaveLength(2));
+      expect(told).toEqual(['seen']);
+    });
+  });
 }

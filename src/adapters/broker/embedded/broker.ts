@@ -1,8 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type {
   Broker,
   OffsetRange,
   ReadChunk,
+  Sampling,
   TopicSettings,
   TransactionalProducer,
 } from '../../../service-layer/broker.ts';
@@ -24,8 +24,7 @@ import type { ProducerEpoch } from './append.ts';
 import { EmbeddedConsumer } from './consumer.ts';
 import { EmbeddedLog } from './log.ts';
 import { chunksOf } from './read.ts';
-
-const RETRY_MS = 100;
+import { EmbeddedTail } from './tail.ts';
 
 /**
  * The embedded log, for one machine without Kafka. A SQLite file, which any number of processes may
@@ -90,6 +89,7 @@ export class EmbeddedBroker implements Broker {
     topic: string,
     from: 'beginning' | 'end',
     onRecord: (record: ReceivedRecord) => void,
+    sampling?: Sampling,
   ): Promise<Subscription> {
     const ranges = await this.#log.offsetRanges(topic);
     return this.#register(
@@ -97,7 +97,7 @@ export class EmbeddedBroker implements Broker {
         this.#log,
         topic,
         ranges.map(({ end }) => (from === 'end' ? end : 0)),
-        onRecord,
+        { onRecord, sampling },
       ),
     );
   }
@@ -150,46 +150,5 @@ class EmbeddedProducer implements TransactionalProducer {
 
   async settle(): Promise<void> {
     // A publication is one transaction of SQLite, which a failure undoes.
-  }
-}
-
-/** Reads all partitions of a topic in turn for one reader, until it is closed. */
-class EmbeddedTail implements Subscription {
-  readonly #closing = new AbortController();
-  readonly #reading: Promise<void>;
-
-  constructor(
-    log: EmbeddedLog,
-    topic: string,
-    nextOffsets: number[],
-    onRecord: (record: ReceivedRecord) => void,
-  ) {
-    this.#reading = this.#read(log, topic, nextOffsets, onRecord);
-  }
-
-  async close(): Promise<void> {
-    this.#closing.abort();
-    await this.#reading;
-  }
-
-  async #read(
-    log: EmbeddedLog,
-    topic: string,
-    nextOffsets: number[],
-    onRecord: (record: ReceivedRecord) => void,
-  ): Promise<void> {
-    const { signal } = this.#closing;
-    while (!signal.aborted) {
-      const { version } = log;
-      let count = 0;
-      for (const [partition, fromOffset] of nextOffsets.entries()) {
-        const records = await log.read(topic, partition, fromOffset).catch(() => null);
-        if (records === null) await sleep(RETRY_MS, undefined, { signal }).catch(() => {});
-        for (const record of signal.aborted ? [] : (records ?? [])) onRecord(record);
-        nextOffsets[partition] = fromOffset + (records?.length ?? 0);
-        count += records?.length ?? 1; // A failed read is repeated without waiting for an append.
-      }
-      if (count === 0) await log.newerThan(version, signal);
-    }
   }
 }

@@ -2,6 +2,7 @@ import type {
   Broker,
   OffsetRange,
   ReadChunk,
+  Sampling,
   TopicSettings,
 } from '../../../service-layer/broker.ts';
 import type {
@@ -108,10 +109,13 @@ export class KafkaBroker implements Broker {
     topic: string,
     from: 'beginning' | 'end',
     onRecord: (record: ReceivedRecord) => void,
+    sampling?: Sampling,
   ): Promise<Subscription> {
     const ranges = await this.#admin.offsetRanges(topic);
     const starts = ranges.map((range) => ({ partition: range.partition, beginning: range[from] }));
-    return this.#register(new KafkaTail(this.#options, this.#view, topic, starts, onRecord));
+    return this.#register(
+      new KafkaTail(this.#options, this.#view, topic, starts, { onRecord, sampling }),
+    );
   }
 
   read(

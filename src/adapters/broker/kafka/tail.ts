@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { OffsetRange } from '../../../service-layer/broker.ts';
+import type { OffsetRange, Sampling } from '../../../service-layer/broker.ts';
 import type {
   AssignedPartition,
   PartitionOwner,
@@ -9,17 +9,30 @@ import type { ReceivedRecord } from '../../../service-layer/records.ts';
 import type { KafkaOptions } from './client.ts';
 import type { ClusterView } from './cluster-view.ts';
 import { PartitionFetcher } from './consumer/partition-fetcher.ts';
+import { listOffset } from './requests/fetch-request.ts';
+import { SampledPartition } from './sampled-partition.ts';
 
 /** How often the tail checks whether the topic has more partitions. */
 const LOOK_AT_TOPIC_MS = 5_000;
+/** A sample reads no more of a large record batch, because reading is most of what it costs. */
+const SAMPLE_BYTES = 64 * 1024;
+
+/** What the reader of a tail wants. */
+interface Wanted {
+  readonly onRecord: (record: ReceivedRecord) => void;
+  /** Undefined: the reader wants every record. */
+  readonly sampling: Sampling | undefined;
+}
 
 /** Reads all partitions of a topic for one reader, outside any group, until it is closed. */
 export class KafkaTail implements Subscription {
   readonly #options: KafkaOptions;
   readonly #view: ClusterView;
   readonly #topic: string;
-  readonly #onRecord: (record: ReceivedRecord) => void;
+  readonly #wanted: Wanted;
   readonly #fetchers: PartitionFetcher[] = [];
+  /** The sampled partitions that have delivered something since their last look. */
+  readonly #busy = new Set<SampledPartition>();
   readonly #closing = new AbortController();
 
   /** @param from each partition's first offset */
@@ -28,12 +41,12 @@ export class KafkaTail implements Subscription {
     view: ClusterView,
     topic: string,
     from: readonly Pick<OffsetRange, 'partition' | 'beginning'>[],
-    onRecord: (record: ReceivedRecord) => void,
+    wanted: Wanted,
   ) {
     this.#options = options;
     this.#view = view;
     this.#topic = topic;
-    this.#onRecord = onRecord;
+    this.#wanted = wanted;
     for (const { partition, beginning } of from) this.#open(partition, beginning);
     void this.#watchPartitions();
   }
@@ -50,7 +63,7 @@ export class KafkaTail implements Subscription {
       topic: this.#topic,
       openOwner: (assigned) => this.#openOwner(assigned, offset),
       membership: () => null,
-      maxDeliveryBytes: () => Number.POSITIVE_INFINITY,
+      maxDeliveryBytes: () => (this.#wanted.sampling ? SAMPLE_BYTES : Number.POSITIVE_INFINITY),
       maxRecordBytes: Number.POSITIVE_INFINITY,
       onGivenBack: () => {},
       onResumed: () => {},
@@ -62,12 +75,22 @@ export class KafkaTail implements Subscription {
 
   #openOwner(assigned: AssignedPartition, offset: number): PartitionOwner {
     assigned.resumeFrom(offset);
-    return {
-      handle: async (records) => {
-        if (!this.#closing.signal.aborted) for (const record of records) this.#onRecord(record);
-      },
-      close: async () => {},
+    const { signal } = this.#closing;
+    const { onRecord, sampling } = this.#wanted;
+    const handle = async (records: readonly ReceivedRecord[]) => {
+      if (!signal.aborted) for (const record of records) onRecord(record);
     };
+    if (!sampling) return { handle, close: async () => {} };
+    return new SampledPartition(assigned, sampling, {
+      busy: this.#busy,
+      end: () => this.#end(assigned.partition),
+      deliver: handle,
+    });
+  }
+
+  async #end(partition: number): Promise<number> {
+    const question = listOffset(this.#topic, partition, 'end');
+    return (await this.#view.askLeader(this.#topic, partition, question)).offset;
   }
 
   async #watchPartitions(): Promise<void> {

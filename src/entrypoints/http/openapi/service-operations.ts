@@ -23,6 +23,10 @@ export const EVENTS_OPERATION: Operation = {
     'events that are published from now on, or behind `Last-Event-ID`.',
   query: z.object({
     sku: nameParameter.optional().describe('only events and composites about this product'),
+    sample: z
+      .literal('true', 'must be true')
+      .optional()
+      .describe('leave events out while more come than a person can look at'),
   }),
   headers: z.object({
     'last-event-id': z

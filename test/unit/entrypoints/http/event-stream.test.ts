@@ -2,7 +2,7 @@ import { Writable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { EventStream } from '../../../../src/entrypoints/http/event-stream.ts';
-import type { Broker, OffsetRange } from '../../../../src/service-layer/broker.ts';
+import type { Broker, OffsetRange, Sampling } from '../../../../src/service-layer/broker.ts';
 import type { ReceivedRecord } from '../../../../src/service-layer/records.ts';
 
 const GATHER_MS = 50;
@@ -13,6 +13,7 @@ const MEGABYTE = 1024 * 1024;
 class CountingResponse extends Writable {
   readonly writes: (string | Buffer)[] = [];
   isAsleep = false;
+  beginning = '';
   headersSent = false;
 
   writeHead(): void {
@@ -43,24 +44,36 @@ const eventIds = (text: string) =>
   [...text.matchAll(/"id":"event-\d-(\d+)"/g)].map(([, id]) => Number(id));
 const streamIds = (text: string) => [...text.matchAll(/^id: (.*)$/gm)].map(([, id]) => id);
 
+interface Asked {
+  readonly sku?: string;
+  readonly sample?: 'true';
+  readonly lastEventId?: string;
+}
+
 describe('The stream of events', () => {
   let stream: EventStream;
   let publish: (record: ReceivedRecord) => void;
+  /** How each tail samples, in the order of their opening. */
+  let samplings: (Sampling | undefined)[];
   let ranges: OffsetRange[];
   /** What the topic has. */
   let kept: ReceivedRecord[];
+  /** Runs while a client reads what it missed. */
+  let meanwhile: () => void;
 
   beforeEach(() => {
     vi.useFakeTimers();
     ranges = [{ partition: 0, beginning: 0, end: 7 }];
-    kept = [];
+    [kept, samplings, meanwhile] = [[], [], () => {}];
     const broker: Pick<Broker, 'offsetRanges' | 'tail' | 'read'> = {
       offsetRanges: async () => ranges,
-      tail: async (_topic, _from, onRecord) => {
+      tail: async (_topic, _from, onRecord, sampling) => {
         publish = onRecord;
+        samplings.push(sampling);
         return { close: async () => {} };
       },
       read: async (_topic, asked, take) => {
+        meanwhile();
         for (const { partition, beginning, end } of asked) {
           const records = kept.filter(({ offset }) => offset >= beginning && offset < end);
           await take({ partition, records, nextOffset: end });
@@ -76,13 +89,13 @@ describe('The stream of events', () => {
   });
 
   /** Lets a client begin. @returns its response, which forgets how the stream begins */
-  async function enter({ sku, lastEventId }: { sku?: string; lastEventId?: string } = {}) {
+  async function enter({ lastEventId, ...query }: Asked = {}) {
     const response = new CountingResponse();
     const headers = lastEventId === undefined ? {} : { 'last-event-id': lastEventId };
-    const request = { query: { ...(sku !== undefined && { sku }) }, headers };
+    const request = { query, headers };
     const reply = { raw: response, hijack: () => {} };
     await stream.serve(request as FastifyRequest, reply as unknown as FastifyReply);
-    response.writes.shift();
+    response.beginning = String(response.writes.shift());
     return response;
   }
 
@@ -208,5 +221,66 @@ describe('The stream of events', () => {
     publishAll(7);
     await stream.close();
     expect([client.destroyed, client.writes, vi.getTimerCount()]).toEqual([true, [], 0]);
+  });
+
+  describe('as a sample', () => {
+    const sample = 'true';
+    const skipTo = (nextOffset: number) => samplings.at(-1)?.onSkipped(0, nextOffset);
+
+    it('is bounded, and all events are not', async () => {
+      await enter();
+      await enter({ sample });
+      await enter({ sample });
+      expect(samplings).toEqual([
+        undefined,
+        { everyMs: 1_000, maxRecords: 200, onSkipped: expect.any(Function) },
+      ]);
+    });
+
+    it('says how many records it leaves out, and where it goes on', async () => {
+      const clients = [await enter({ sample }), await enter({ sample, sku: 'LAMP' })];
+      publishAll(7);
+      skipTo(107);
+      publish(eventAt(107, 'LAMP'));
+      vi.advanceTimersByTime(0);
+      const gap = 'id: 0/107\nevent: gap\ndata: {"reason":"sampled","leftOut":99}\n\nid: 0/108\n';
+      expect(clients.map(({ text }) => eventIds(text))).toEqual([[7, 107], [107]]);
+      for (const { text } of clients) expect(text).toContain(gap);
+    });
+
+    it('says nothing of a gap to a client that has read the records by itself', async () => {
+      kept = [5, 6, 7].map((offset) => eventAt(offset));
+      meanwhile = () => {
+        meanwhile = () => {};
+        skipTo(8);
+      };
+      const client = await enter({ sample, lastEventId: '0/5' });
+      await vi.advanceTimersByTimeAsync(GATHER_MS);
+      publishAll(8);
+      await vi.advanceTimersByTimeAsync(GATHER_MS);
+      expect([eventIds(client.text), client.text]).toEqual([
+        [5, 6, 7, 8],
+        expect.not.stringContaining('event: gap'),
+      ]);
+    });
+
+    it('begins now for a client that missed more than 1,000 records', async () => {
+      ranges = [{ partition: 0, beginning: 0, end: 1_005 }];
+      const [late, tooLate] = [
+        await enter({ sample, lastEventId: '0/5' }),
+        await enter({ sample, lastEventId: '0/4' }),
+      ];
+      expect([late.beginning, tooLate.beginning]).toEqual([
+        expect.not.stringContaining('gap'),
+        expect.stringContaining('"reason":"too-far-behind"'),
+      ]);
+    });
+
+    it('counts its clients among the 64 that the stream serves', async () => {
+      await Promise.all(
+        Array.from({ length: 64 }, (_, index) => enter(index % 2 === 0 ? { sample } : {})),
+      );
+      await expect(enter()).rejects.toThrow('64 clients read the events here already');
+    });
   });
 });
