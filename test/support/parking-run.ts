@@ -1,4 +1,4 @@
-import type { Release, releaseParked } from '../../src/adapters/database/lanes/parked-release.ts';
+import type { Release } from '../../src/adapters/database/lanes/parked-release.ts';
 import { plan } from '../../src/dead-letters/plan.ts';
 import { replacementRecord } from '../../src/dead-letters/redrive-records.ts';
 import { Redriver } from '../../src/dead-letters/redriver.ts';
