@@ -6,7 +6,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { FaultCampaign, type FaultName } from '../support/fault-campaign.ts';
+import { FaultCampaign } from '../support/fault-campaign.ts';
+import type { FaultName } from '../support/instance-faults.ts';
 import { shuffled } from '../support/shuffled.ts';
 
 /** How often each fault happens in a run of all tests, and with FAULTS=all. */

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { parseCount } from '../../src/cli/command-arguments.ts';
-import { FaultCampaign, type FaultName } from '../support/fault-campaign.ts';
+import { FaultCampaign } from '../support/fault-campaign.ts';
+import type { FaultName } from '../support/instance-faults.ts';
 import { progress } from '../support/progress.ts';
 
 const COMMANDS_PER_FAULT = 400;

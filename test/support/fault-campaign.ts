@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Database } from '../../src/adapters/database/database.ts';
 import { judge } from './campaign-verdict.ts';
 import { CommandFlow, lanesAtWork } from './command-flow.ts';
 import { eventually } from './eventually.ts';
 import { FaultyProxy } from './faulty-proxy.ts';
 import { freePort } from './free-port.ts';
+import { type Fault, type FaultName, instanceFaults, type Link } from './instance-faults.ts';
 import type { TestKafka } from './kafka.ts';
 import { openTransactions } from './kafka-java/open-transactions.ts';
 import { startJavaKafka } from './kafka-java/start.ts';
@@ -15,46 +15,18 @@ import { TcpProxy } from './tcp-proxy.ts';
 
 const LANES = 4;
 const ROUGHNESS = { duplicated: 0.05, reordered: 0.02, pauseMs: 100 };
-const DISTURBANCE_MS = 3_000;
-/**
- * A cut outlasts the session of the group (6 s) and the patience of PostgreSQL (4 s). Most cuts
- * outlast the patience of the client (10 s) too.
- */
-const CUT_MS = { least: 8_000, most: 15_000 };
 /**
  * The time from the stop or cut of an instance until the other one has answered all commands sent
  * before. The session alone lasts 6 s. 7 s are usual. On a machine with ten times its load 12 s
  * were seen.
  */
 const TAKEOVER_MS = 15_000;
-const BROKER_AWAY_MS = 1_000;
-const DELAY_MS = 20;
 const GIVE_UP_MS = 90_000;
 /** How many lines of the output of each instance a finding quotes. */
 const LINES = 60;
 
-/**
- * How soon the service ought to recover after the end of a fault, and after a restart of an
- * instance.
- */
+/** How soon the service ought to recover after the end of most faults. */
 const TARGET_MS = 10_000;
-const RESTART_MS = 8_000;
-
-interface Fault {
-  /** Makes the fault happen. Resolves when the fault is over. */
-  happen(): Promise<unknown>;
-  /** What an operator does after the fault. Its time counts as recovery time of the service. */
-  mend?(): Promise<unknown>;
-  readonly targetMs?: number;
-}
-
-/** The proxies between an instance and its servers. */
-interface Link {
-  readonly kafka: FaultyProxy;
-  readonly postgres: TcpProxy;
-}
-
-export type FaultName = keyof FaultCampaign['faults'];
 
 export interface CampaignOptions {
   readonly directory: string;
@@ -80,6 +52,7 @@ export class FaultCampaign {
   readonly flow: CommandFlow;
   readonly instances: ServiceProcess[] = [];
   readonly times: RecoveryTimes;
+  readonly faults: ReturnType<typeof instanceFaults>;
   readonly #kafka: TestKafka;
   readonly #postgres: PostgresServer;
   /** The proxies of each instance, by its index. */
@@ -102,6 +75,17 @@ export class FaultCampaign {
     this.#options = options;
     this.flow = new CommandFlow(kafka.brokers, ROUGHNESS);
     this.times = new RecoveryTimes(options.isStrict);
+    this.faults = instanceFaults({
+      kafka,
+      postgres,
+      links,
+      instances: this.instances,
+      options,
+      startInstance: (index) => this.#startInstance(index),
+      terminateAll: () => this.#terminateAll(),
+      waitForWork: () => this.#atWork(),
+      watchTakeover: () => this.#takenOver(),
+    });
   }
 
   /**
@@ -189,99 +173,6 @@ export class FaultCampaign {
     await Promise.all([this.#kafka.stop(), this.#postgres.stop()]);
   }
 
-  readonly faults = {
-    'an instance killed and restarted': this.#leaving((instance) => instance.stop('SIGKILL')),
-    'an instance terminated and restarted': this.#leaving(stopped),
-    'both instances terminated and restarted': {
-      targetMs: RESTART_MS,
-      happen: () => this.#terminateAll(),
-      mend: async () => {
-        this.instances.splice(
-          0,
-          2,
-          ...(await Promise.all([0, 1].map((index) => this.#startInstance(index)))),
-        );
-      },
-    },
-    'an instance stopped past its time and woken': {
-      happen: () => this.#sleep([random(this.instances)]),
-    },
-    'both instances stopped past their time and woken': {
-      happen: () => this.#sleep(this.instances),
-    },
-    'a third instance that joins and leaves': { happen: () => this.#guest(stopped) },
-    'a third instance that joins and is killed': {
-      happen: () => this.#guest((instance) => instance.stop('SIGKILL')),
-    },
-    'the broker killed and restarted': {
-      happen: async () => {
-        await this.#kafka.faults?.kill();
-        await sleep(BROKER_AWAY_MS);
-        await this.#kafka.faults?.restart();
-      },
-    },
-    'connections to Kafka reset': {
-      happen: async () => this.#some('kafka').map((proxy) => proxy.reset()),
-    },
-    'a black hole before Kafka': { happen: () => blackHole(this.#some('kafka'), DISTURBANCE_MS) },
-    'an instance behind a black hole before Kafka, past its time': {
-      happen: () =>
-        Promise.all([blackHole([random(this.#links).kafka], between(CUT_MS)), this.#takenOver()]),
-    },
-    'Kafka stalled': {
-      happen: () => Promise.all(this.#some('kafka').map((proxy) => proxy.stall(DISTURBANCE_MS))),
-    },
-    'an instance with Kafka stalled, past its time': {
-      happen: () =>
-        Promise.all([random(this.#links).kafka.stall(between(CUT_MS)), this.#takenOver()]),
-    },
-    'Kafka slowed down': { happen: () => slowed(this.#some('kafka')) },
-    'the answer to Produce lost': { happen: () => random(this.#links).kafka.loseAnswer('Produce') },
-    'the answer to EndTxn lost': { happen: () => random(this.#links).kafka.loseAnswer('EndTxn') },
-    'the answer to InitProducerId lost': {
-      happen: async () => {
-        const { kafka } = random(this.#links);
-        // A lane opens a new producer only after it has lost one.
-        await kafka.loseAnswer('Produce');
-        await kafka.loseAnswer('InitProducerId');
-      },
-    },
-    'connections to PostgreSQL reset': {
-      happen: async () => this.#some('postgres').map((proxy) => proxy.reset()),
-    },
-    'a black hole before PostgreSQL': {
-      happen: () => blackHole(this.#some('postgres'), DISTURBANCE_MS),
-    },
-    'PostgreSQL stalled': {
-      happen: () => Promise.all(this.#some('postgres').map((proxy) => proxy.stall(DISTURBANCE_MS))),
-    },
-    'an instance with PostgreSQL stalled, past its time': {
-      happen: () => random(this.#links).postgres.stall(between(CUT_MS)),
-    },
-    'PostgreSQL slowed down': { happen: () => slowed(this.#some('postgres')) },
-    'PostgreSQL sessions terminated amid transactions': {
-      happen: () => eventually(() => terminateSessions(this.#postgres.url)),
-    },
-    'PostgreSQL restarted': { happen: () => this.#restartPostgres('SIGINT') },
-    'PostgreSQL crashed': { happen: () => this.#restartPostgres('SIGQUIT') },
-  } satisfies Record<string, Fault>;
-
-  /** Ends one of the mortal instances at work, and starts another in its place. */
-  #leaving(leave: (instance: ServiceProcess) => Promise<unknown>): Fault {
-    let index = 0;
-    return {
-      targetMs: RESTART_MS,
-      happen: async () => {
-        index = random(this.#options.mortal);
-        await this.#atWork();
-        await leave(this.instances[index] as ServiceProcess);
-      },
-      mend: async () => {
-        this.instances[index] = await this.#startInstance(index);
-      },
-    };
-  }
-
   /**
    * Terminates both instances at once. An instance that went on would end the transactions that the
    * other left open.
@@ -300,13 +191,6 @@ export class FaultCampaign {
     await eventually(async () => atMost(-1, -(await this.flow.lag())), { withinMs: GIVE_UP_MS });
   }
 
-  async #sleep(instances: readonly ServiceProcess[]): Promise<void> {
-    for (const { pid } of instances) process.kill(pid, 'SIGSTOP');
-    const isOneAwake = instances.length < this.instances.length;
-    await Promise.all([sleep(this.#options.zombieMs), isOneAwake && this.#takenOver()]);
-    for (const { pid } of instances) process.kill(pid, 'SIGCONT');
-  }
-
   /**
    * Records a finding when commands sent by now keep waiting for an instance that is stopped or cut
    * off.
@@ -321,25 +205,6 @@ export class FaultCampaign {
           this.#lastWords(),
       );
     });
-  }
-
-  async #guest(leave: (instance: ServiceProcess) => Promise<unknown>): Promise<void> {
-    await using guest = await this.#startInstance(random([0, 1]));
-    await eventually(async () => atMost(-1, -(await lanesAtWork(guest.url))), {
-      withinMs: GIVE_UP_MS,
-    });
-    await leave(guest);
-  }
-
-  /** Returns the proxies of one instance, or of both, at random. */
-  #some<Kind extends keyof Link>(kind: Kind): Link[Kind][] {
-    const proxies = this.#links.map((link) => link[kind]);
-    return random([proxies, [random(proxies)]]);
-  }
-
-  async #restartPostgres(signal: 'SIGINT' | 'SIGQUIT'): Promise<void> {
-    await this.#postgres.faults?.end(signal);
-    await this.#postgres.faults?.restart();
   }
 
   /**
@@ -385,43 +250,6 @@ export class FaultCampaign {
   }
 }
 
-function random<T>(of: readonly T[]): T {
-  return of[Math.floor(Math.random() * of.length)] as T;
-}
-
-function between({ least, most }: typeof CUT_MS): number {
-  return least + Math.random() * (most - least);
-}
-
 function atMost(limit: number, found: number): void {
   if (found > limit) throw new Error(`${found} is more than ${limit}`);
-}
-
-async function blackHole(proxies: readonly TcpProxy[], ms: number): Promise<void> {
-  for (const proxy of proxies) proxy.beginBlackHole();
-  await sleep(ms);
-  for (const proxy of proxies) proxy.endBlackHole();
-}
-
-async function slowed(proxies: readonly TcpProxy[]): Promise<void> {
-  for (const proxy of proxies) proxy.slowDown(DELAY_MS);
-  await sleep(DISTURBANCE_MS);
-  for (const proxy of proxies) proxy.slowDown(0);
-}
-
-/**
- * Ends all other sessions of the database.
- * @throws when none of them had a transaction
- */
-async function terminateSessions(url: string): Promise<void> {
-  const database = await Database.open(url);
-  try {
-    const sessions = await database.query<{ writes: boolean }>(
-      `select backend_xid is not null as writes, pg_terminate_backend(pid) from pg_stat_activity
-       where datname = current_database() and pid <> pg_backend_pid()`,
-    );
-    if (!sessions.some(({ writes }) => writes)) throw new Error('No session has a transaction');
-  } finally {
-    await database.close();
-  }
 }
