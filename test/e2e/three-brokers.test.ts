@@ -7,11 +7,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import {
-  ClusterCampaign,
-  type ClusterFaultName,
-  type Recovery,
-} from '../support/cluster-campaign.ts';
+import type { ClusterFaultName } from '../support/broker-faults.ts';
+import { ClusterCampaign, type Recovery } from '../support/cluster-campaign.ts';
 import { RecoveryTable } from '../support/recovery-table.ts';
 import { shuffled } from '../support/shuffled.ts';
 

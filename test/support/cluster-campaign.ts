@@ -1,11 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  allowanceMs,
+  brokerFaults,
+  type ClusterFaultName,
+  KAFKA_MS,
+  type Manner,
+} from './broker-faults.ts';
 import { judge } from './campaign-verdict.ts';
 import { ClusterAnswers } from './cluster-answers.ts';
-import type { PartitionView } from './cluster-view.ts';
-import { CommandFlow, lanesAtWork } from './command-flow.ts';
+import { CommandFlow } from './command-flow.ts';
 import { startCpuHogs } from './cpu-hogs.ts';
 import { eventually } from './eventually.ts';
 import { HttpCommands } from './http-commands.ts';
+import { isWarning, lastWordsOf, stateOf } from './instance-output.ts';
 import { fakeClock, KafkaCluster } from './kafka-java/cluster.ts';
 import type { KafkaVersion } from './kafka-java/libraries.ts';
 import { openTransactions } from './kafka-java/open-transactions.ts';
@@ -23,23 +30,8 @@ const FLOW = { partitions: PARTITIONS, requestTimeoutMs: 3_000, patienceMs: 240_
 const COMMANDS_PER_FAULT = 250;
 /** Enough commands for every kind of answer. */
 const COMMANDS_AT_FIRST = 500;
-/** So many commands that some still wait when two brokers are killed. */
-const BURST = 3_000;
 /** A service that has not recovered by then never will. */
 const GIVE_UP_MS = 120_000;
-/**
- * How long Kafka may keep a transaction open after a leader was cut off while a marker was under
- * way to that leader. Kafka sends the marker again 30 to 60 s later (docs/decisions/0022). No
- * client can end the transaction earlier.
- */
-const MARKER_MS = 60_000;
-/** Two brokers that start at once on two cores take longer than one. The full cause is unknown. */
-const TWO_STARTS_MS = 15_000;
-/**
- * How long Kafka may take, on a busy machine, until it has elected leaders, or has all replicas in
- * sync.
- */
-const KAFKA_MS = 180_000;
 /**
  * How long the service may say that it is ready while two of three brokers are away: 30 s, and a
  * margin for a busy machine.
@@ -50,10 +42,6 @@ const UNREADY_MS = 45_000;
  * 30 s.
  */
 const WARNING_MS = 60_000;
-const CLOCK_OFFSET_SECONDS = 600;
-/** How many lines of the output of each instance a finding quotes. */
-const LINES = 60;
-const WARNING = 40;
 
 /** How long answers stopped, in milliseconds. */
 export interface Recovery {
@@ -68,12 +56,6 @@ export interface Recovery {
   readonly isStuck: boolean;
 }
 
-/**
- * How the absence of a broker begins. An orderly stop or move is complete by itself. After a sudden
- * one, Kafka elects leaders.
- */
-type Manner = 'in order' | 'suddenly';
-
 export interface ClusterCampaignOptions {
   readonly directory: string;
   readonly version: KafkaVersion;
@@ -85,8 +67,6 @@ export interface ClusterCampaignOptions {
   /** The time after which a recovery is too slow. */
   readonly limitMs: number;
 }
-
-export type ClusterFaultName = keyof ClusterCampaign['faults'];
 
 /**
  * Runs instances of the service on a cluster of three brokers and a PostgreSQL of its own, and
@@ -102,6 +82,7 @@ export class ClusterCampaign {
   readonly #readiness: ReadinessWatch;
   readonly #http: HttpCommands;
   readonly #endHogs: () => void;
+  readonly #faults: ReturnType<typeof brokerFaults>;
   /** The faults of the service found so far, besides those that the judge finds. */
   readonly #findings: string[] = [];
   #recoveries: Recovery[] = [];
@@ -121,6 +102,17 @@ export class ClusterCampaign {
     this.#answers = new ClusterAnswers(cluster, this.flow);
     this.#readiness = new ReadinessWatch(this.#answers, () => this.instances);
     this.#endHogs = startCpuHogs(options.cpuHogs);
+    this.#faults = brokerFaults({
+      cluster,
+      flow: this.flow,
+      answers: this.#answers,
+      measure: (what, manner, happen) => this.#measure(what, manner, happen),
+      send: (count) => this.flow.send(this.#rounds++, count),
+      beginListening: () => {
+        const linesBefore = this.instances.map(({ output }) => output.length);
+        return () => this.#awaitComplaints(linesBefore);
+      },
+    });
   }
 
   /**
@@ -174,7 +166,7 @@ export class ClusterCampaign {
     sending.catch(() => {}); // awaited below
     try {
       await sleep(Math.random() * 4 * ROUGHNESS.pauseMs);
-      await this.faults[name]();
+      await this.#faults[name]();
       await eventually(() => this.#answers.isWhole(), { withinMs: KAFKA_MS });
       await this.#measure(`${name}, when it is over`, 'in order', async () => {});
     } finally {
@@ -221,42 +213,6 @@ export class ClusterCampaign {
     await Promise.all([this.cluster.close(), this.#postgres.stop()]);
   }
 
-  readonly faults = {
-    'a rolling restart of all brokers': async () => {
-      for (const broker of this.cluster.all)
-        await this.#away('a broker stopped in order', 'in order', broker);
-      await this.cluster.view.elect(null, this.cluster.all[0] as number);
-    },
-    'each broker killed with -9': async () => {
-      for (const broker of this.cluster.all)
-        await this.#away('a broker killed', 'suddenly', broker);
-    },
-    'the controller killed with -9': async () => {
-      const controller = await eventually(() =>
-        this.cluster.view.controller(this.cluster.all[0] as number),
-      );
-      await this.#away('the controller killed', 'suddenly', controller);
-    },
-    "the group's coordinator moved": async () => {
-      const offsets = await this.#partitionsOf('__consumer_offsets');
-      const place = javaHash(this.flow.group) % offsets.length;
-      await this.#moveLeaders(offsets.filter(({ partition }) => partition === place));
-    },
-    "the transactions' coordinators moved": async () =>
-      this.#moveLeaders(await this.#partitionsOf('__transaction_state')),
-    'leaders moved': async () => {
-      const { commands, events } = this.flow.topics;
-      await this.#moveLeaders([
-        ...(await this.#partitionsOf(commands)),
-        ...(await this.#partitionsOf(events)),
-      ]);
-    },
-    'two of three brokers killed': () => this.#twoAway(),
-    'a broker cut off from everybody': () => this.#cutOff('everybody'),
-    'a broker cut off from the other brokers': () => this.#cutOff('machines'),
-    "the brokers' clocks apart": () => this.#clocksApart(),
-  } satisfies Record<string, () => Promise<unknown>>;
-
   async #begin(): Promise<void> {
     await this.flow.connect();
     for (let index = 0; index < this.#options.instances; index += 1)
@@ -267,95 +223,31 @@ export class ClusterCampaign {
     await eventually(() => this.#answers.isWhole(), { withinMs: KAFKA_MS });
   }
 
-  /** Ends the broker, and starts it again once commands are answered. */
-  async #away(what: string, manner: Manner, broker: number): Promise<void> {
-    await this.#measure(what, manner, () =>
-      this.cluster.endBroker(broker, manner === 'in order' ? 'stop' : 'kill'),
-    );
-    await this.cluster.startBroker(broker);
-    await eventually(() => this.#answers.isWhole(), { withinMs: KAFKA_MS });
-  }
-
-  async #cutOff(from: 'machines' | 'everybody'): Promise<void> {
-    const broker = random(this.cluster.all);
-    await this.#measure(`a broker cut off from ${from}`, 'suddenly', () =>
-      this.cluster.cut(broker, from),
-    );
-    await this.cluster.mend(broker);
-  }
-
-  async #moveLeaders(partitions: readonly PartitionView[]): Promise<void> {
-    await this.#measure('leaders moved', 'in order', async () => {
-      await Promise.all(partitions.map((each) => this.#moveLeader(each)));
-    });
-  }
-
-  async #moveLeader(partition: PartitionView): Promise<void> {
-    const { leader, replicas } = partition;
-    const heir = random(replicas.filter((replica) => replica !== leader));
-    const order = [heir, ...replicas.filter((replica) => replica !== heir)];
-    await this.cluster.view.lead(partition, order, heir);
-  }
-
   /**
-   * Sets the clock of one broker ahead and of another behind. Then moves what they coordinate and
-   * lead between them.
+   * Records a finding for each instance that does not say that it is not ready, or logs no warning,
+   * while two of three brokers are away.
+   * @param linesBefore the number of lines that each instance had printed before
    */
-  async #clocksApart(): Promise<void> {
-    const [ahead, behind] = this.cluster.all as [number, number];
-    const offsets = new Map([
-      [ahead, CLOCK_OFFSET_SECONDS],
-      [behind, -CLOCK_OFFSET_SECONDS],
-    ]);
-    for (const [broker, offset] of offsets) {
-      await this.#measure('a broker stopped in order', 'in order', () =>
-        this.cluster.endBroker(broker, 'stop'),
-      );
-      await this.cluster.startBroker(broker, offset);
-      await eventually(() => this.#answers.isWhole(), { withinMs: KAFKA_MS });
-    }
-    await this.#moveLeaders(await this.#answers.partitions());
-    await this.#moveLeaders(await this.#answers.partitions());
-    for (const broker of offsets.keys())
-      await this.#away('a broker stopped in order', 'in order', broker);
-  }
-
-  /**
-   * Kills two of three brokers. The service must wait, say why, and go on when the brokers are
-   * back.
-   */
-  async #twoAway(): Promise<void> {
-    const survivor = random(this.cluster.all);
-    const away = this.cluster.all.filter((broker) => broker !== survivor);
-    const linesBefore = this.instances.map(({ output }) => output.length);
-    await this.flow.send(this.#rounds++, BURST);
-    await Promise.all(away.map((broker) => this.cluster.endBroker(broker, 'kill')));
+  async #awaitComplaints(linesBefore: readonly number[]): Promise<void> {
     const unready = this.instances.map((instance) =>
       this.#readiness.isUnready(instance, UNREADY_MS),
     );
     for (const [index, problem] of (await Promise.all(unready)).entries()) {
-      if (problem)
-        this.#findings.push(
-          `Two of three brokers are away, and instance ${index} ${problem}\n${this.#lastWords()}`,
+      const report = (what: string) =>
+        void this.#findings.push(
+          `Two of three brokers are away, and instance ${index} ${what}\n` +
+            lastWordsOf(this.instances),
         );
+      if (problem) report(problem);
       const warns = () => {
         const lines = this.instances[index]?.output.slice(linesBefore[index]) ?? [];
         if (!lines.some(isWarning)) throw new Error(`has logged no warning in ${WARNING_MS} ms`);
       };
       // Readiness may report the problem before the log does.
-      await eventually(warns, { withinMs: WARNING_MS }).catch(({ message }: Error) => {
-        this.#findings.push(
-          `Two of three brokers are away, and instance ${index} ${message}\n${this.#lastWords()}`,
-        );
-      });
+      await eventually(warns, { withinMs: WARNING_MS }).catch(({ message }: Error) =>
+        report(message),
+      );
     }
-    await this.#measure('two of three brokers killed', 'suddenly', async () => {
-      await Promise.all(away.map((broker) => this.cluster.startBroker(broker)));
-    });
-  }
-
-  async #partitionsOf(topic: string): Promise<readonly PartitionView[]> {
-    return (await this.#answers.partitions()).filter((partition) => partition.topic === topic);
   }
 
   /**
@@ -387,7 +279,8 @@ export class ClusterCampaign {
         ? `The service took ${sinceReadyMs} ms to recover`
         : `The service did not recover (${reason})`;
     this.#findings.push(
-      `${verdict} from: ${what}\n${await this.#state()}\n${this.#lastWords(linesBefore)}`,
+      `${verdict} from: ${what}\n${await stateOf(this.instances)}\n` +
+        lastWordsOf(this.instances, linesBefore),
     );
     if (reason !== null) await this.#startAgain();
   }
@@ -406,7 +299,7 @@ export class ClusterCampaign {
       async ({ message }) => {
         throw new Error(
           `The service did not recover even after a restart: ${message}\n` +
-            `${await this.#state()}\n${this.#lastWords()}`,
+            `${await stateOf(this.instances)}\n${lastWordsOf(this.instances)}`,
         );
       },
     );
@@ -419,58 +312,4 @@ export class ClusterCampaign {
     await instance.listens();
     return instance;
   }
-
-  /** Returns what each instance reports about itself. */
-  async #state(): Promise<string> {
-    const states = this.instances.map(async ({ url }, index) => {
-      const [lanes, readiness] = await Promise.all([
-        lanesAtWork(url).catch(String),
-        fetch(`${url}/readyz`).then((r) => r.text(), String),
-      ]);
-      return `instance ${index}: ${lanes} lanes work; /readyz: ${readiness}`;
-    });
-    return (await Promise.all(states)).join('\n');
-  }
-
-  /**
-   * Returns the last lines of each instance.
-   * @param from the number of earlier lines to skip, by instance
-   */
-  #lastWords(from: readonly number[] = []): string {
-    const words = ({ output }: ServiceProcess, index: number) =>
-      output.slice(from[index]).filter(isAboutItself).slice(-LINES);
-    return this.instances.map((instance, index) => words(instance, index).join('\n')).join('\n\n');
-  }
-}
-
-/** Returns the time that Kafka itself may need beyond the limit of the service. */
-function allowanceMs(name: ClusterFaultName): number {
-  if (name.includes('cut off')) return MARKER_MS;
-  return name === 'two of three brokers killed' ? TWO_STARTS_MS : 0;
-}
-
-/**
- * Tells whether a line is about the instance itself. Most lines are about an order, because
- * products run out of stock all the time.
- */
-function isAboutItself(line: string): boolean {
-  return !line.includes('"orderid"');
-}
-
-function isWarning(line: string): boolean {
-  return isAboutItself(line) && line.startsWith('{') && Number(JSON.parse(line).level) >= WARNING;
-}
-
-/**
- * Returns the Java hash of a text without its sign. Kafka finds the partition of a group or
- * transactional id by it.
- */
-function javaHash(text: string): number {
-  let hash = 0;
-  for (const character of text) hash = (Math.imul(31, hash) + character.charCodeAt(0)) | 0;
-  return hash & 0x7fffffff;
-}
-
-function random<T>(of: readonly T[]): T {
-  return of[Math.floor(Math.random() * of.length)] as T;
 }
