@@ -22,17 +22,21 @@ const database = new Database(join(STATE_DIRECTORY, 'allocation.db'));
 database.pragma('journal_mode = wal');
 database.pragma('synchronous = full');
 database.exec(`
-  create table batches (reference text primary key, sku text not null, quantity int not null, eta text, allocated int not null);
+  create table batches (reference text primary key, sku text not null, quantity int not null,
+    eta text, allocated int not null);
   create index batches_sku on batches (sku);
-  create table allocations (orderid text not null, sku text not null, qty int not null, reference text not null, primary key (orderid, sku)) without rowid;
+  create table allocations (orderid text not null, sku text not null, qty int not null,
+    reference text not null, primary key (orderid, sku)) without rowid;
   create table outbox (number integer primary key, events text not null);
   create table positions (partition int primary key, next_offset int not null);
 `);
 const selectBatches = database.prepare(
-  'select reference, sku, quantity, eta, allocated from batches where sku in (select value from json_each(?)) order by eta is not null, eta',
+  `select reference, sku, quantity, eta, allocated from batches
+  where sku in (select value from json_each(?)) order by eta is not null, eta`,
 );
 const upsertBatches = database.prepare(`
-  insert into batches select value->>0, value->>1, value->>2, value->>3, value->>4 from json_each(?) where true
+  insert into batches
+  select value->>0, value->>1, value->>2, value->>3, value->>4 from json_each(?) where true
   on conflict (reference) do update set allocated = excluded.allocated`);
 const insertAllocations = database.prepare(
   'insert into allocations select value->>0, value->>1, value->>2, value->>3 from json_each(?)',
@@ -42,7 +46,8 @@ const deletePublished = database.prepare(
   'delete from outbox where number in (select value from json_each(?))',
 );
 const upsertPosition = database.prepare(
-  'insert into positions values (?, ?) on conflict do update set next_offset = excluded.next_offset',
+  `insert into positions values (?, ?)
+  on conflict do update set next_offset = excluded.next_offset`,
 );
 
 interface Command {

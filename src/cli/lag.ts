@@ -70,7 +70,7 @@ async function readLag({ broker, config }: BrokerSession): Promise<readonly Part
     });
 }
 
-/** Reads which lanes are paused. Null: the database cannot be read, and the lag needs only the log. */
+/** Reads which lanes are paused. Null: the database cannot be read. The lag needs only the log. */
 async function readKnownPauses(): Promise<ReadonlyMap<number, LanePause> | null> {
   const { listLanes } = await import('../lanes/lane-list.ts');
   const { commandsTopic } = await readSettings();

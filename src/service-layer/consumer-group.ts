@@ -9,7 +9,7 @@ export interface Membership {
 
 /** What an owner knows of the log up to the offset from which it reads on. */
 export interface KnownLog {
-  /** The log that the owner has checked. Without it, the owner reads whatever has the topic's name. */
+  /** The log that the owner has checked. Absent: the owner reads whatever has the topic's name. */
   readonly logId?: string | undefined;
   /**
    * The epoch of the last record before the offset. With it the consumer notices a log that was

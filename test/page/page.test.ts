@@ -157,7 +157,7 @@ describe.skipIf(CHROMIUM === null)('The page, before a fake service', { timeout:
     expect(api.acts).toEqual([{ path: `/dead-letters/${letter(5)}/edit`, body }]);
   });
 
-  it('asks for a token, keeps the token for this tab, and hides acts from the role read', async () => {
+  it('asks for a token, keeps it for this tab, and hides acts from the role read', async () => {
     [api.token, api.role] = ['secret', 'read'];
     const { page } = await open('#/dead-letters');
     await page.getByRole('alert').getByText('This needs a token').waitFor();

@@ -70,7 +70,10 @@ export class SimulatedLog {
     return this.partition(topic, partition).fetch(fromOffset, atMost);
   }
 
-  /** Returns where the records of a leader epoch end. @throws {TroubleError} the leader is moving */
+  /**
+   * Returns where the records of a leader epoch end.
+   * @throws {TroubleError} the leader is moving
+   */
   endOfEpoch(topic: string, partition: number, leaderEpoch: number): EpochEnd {
     this.outages.ask(`leader of ${partition}`);
     return this.partition(topic, partition).endOfEpoch(leaderEpoch);

@@ -1,7 +1,7 @@
 import { writeSync } from 'node:fs';
 import { registerHooks } from 'node:module';
 
-/* Loaded before a program (`node --import`), this file says which packages the program has loaded. */
+/* Says which packages a program has loaded. Loaded before the program, with `node --import`. */
 
 /** Begins the line with the names, which the process prints when it ends. */
 export const LOADED = 'Loaded packages: ';

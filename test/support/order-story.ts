@@ -90,7 +90,10 @@ export class OrderStory {
     }
   }
 
-  /** The service fails on the command. @param hasRoom whether the letter has room for the message */
+  /**
+   * The service fails on the command.
+   * @param hasRoom whether the letter has room for the message
+   */
   fail(record: ReceivedRecord, reason: 'handler-failed' | 'parked-behind', hasRoom: boolean) {
     const cause = {
       reason,

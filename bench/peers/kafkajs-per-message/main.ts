@@ -19,13 +19,16 @@ const database = new Database(join(STATE_DIRECTORY, 'allocation.db'));
 database.pragma('journal_mode = wal');
 database.pragma('synchronous = full');
 database.exec(`
-  create table batches (reference text primary key, sku text not null, quantity int not null, eta text, allocated int not null);
+  create table batches (reference text primary key, sku text not null, quantity int not null,
+    eta text, allocated int not null);
   create index batches_sku on batches (sku);
-  create table allocations (orderid text not null, sku text not null, qty int not null, reference text not null, primary key (orderid, sku));
+  create table allocations (orderid text not null, sku text not null, qty int not null,
+    reference text not null, primary key (orderid, sku));
 `);
 const insertBatch = database.prepare('insert into batches values (?, ?, ?, ?, 0)');
 const findBatch = database.prepare(`
-  select reference from batches where sku = ? and quantity - allocated >= ? order by eta is not null, eta, reference limit 1`);
+  select reference from batches where sku = ? and quantity - allocated >= ?
+  order by eta is not null, eta, reference limit 1`);
 const takeFromBatch = database.prepare(
   'update batches set allocated = allocated + ? where reference = ?',
 );

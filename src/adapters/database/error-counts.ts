@@ -50,7 +50,10 @@ const counts = new Map(
 /** How often the database failed in this process, by the name of the error. Metrics read this. */
 export const databaseErrors: ReadonlyMap<string, number> = counts;
 
-/** Counts an error. @param code an SQLSTATE, or a code of SQLite or Node; others count as `other` */
+/**
+ * Counts an error.
+ * @param code an SQLSTATE, or a code of SQLite or Node; others count as `other`
+ */
 export function countDatabaseError(code: string): void {
   const name = nameOf(code);
   counts.set(name, (counts.get(name) ?? 0) + 1);

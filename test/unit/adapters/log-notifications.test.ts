@@ -8,7 +8,7 @@ import type { UnitOfWork } from '../../../src/service-layer/unit-of-work.ts';
 
 const TRACE = '0af7651916cd43dd8448eb211c80319c';
 
-it('an order out of stock has a log line with its ids, and further ones have a number', async () => {
+it('logs an order out of stock with its ids, and counts further ones', async () => {
   const lines: object[] = [];
   const warnings = new RepeatedWarnings({
     warn: (fields: object, msg: string) => void lines.push({ ...fields, msg }),

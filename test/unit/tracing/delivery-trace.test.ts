@@ -83,7 +83,7 @@ describe('The spans of a delivery', () => {
     expect(spans.named('commit').parentSpanContext?.spanId).toBe(process.spanContext().spanId);
   });
 
-  it('let the events come from the span that decided, with the tracestate of the sender', async () => {
+  it("let events come from the span that decided, with the sender's tracestate", async () => {
     const spans = new RecordedSpans();
     const record = recordOf(7, { traceparent: a.traceparent, tracestate: 'vendor=1' });
     const { trace, decide } = traceOf(spans, [record]);

@@ -36,7 +36,7 @@ it('a transaction is measured as a whole and by its steps, repeated ones include
   ]);
 });
 
-it('a failed attempt is counted by what follows, and a reopening is counted elsewhere', async () => {
+it('counts a failed attempt by what follows, and a reopening elsewhere', async () => {
   const metrics = new Metrics();
   for (const action of ['isolate', 'retry', 'retry', 'reopen', 'dead-letter'] as const)
     metrics.transactions.countFailure(action);
