@@ -10,7 +10,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ClusterFaultName } from '../support/broker-faults.ts';
 import { ClusterCampaign, type Recovery } from '../support/cluster-campaign.ts';
 import { RecoveryTable } from '../support/recovery-table.ts';
-import { shuffled } from '../support/shuffled.ts';
+import { shuffle } from '../support/shuffle.ts';
 
 /** How often each fault happens on each cluster: in a run of all tests, and with FAULTS=all. */
 type Times = Readonly<Record<ClusterFaultName, readonly [sample: number, whole: number]>>;
@@ -85,7 +85,7 @@ describe.each(clustersNow)(
   'on three brokers of Kafka $version, with $cpuHogs CPU hogs',
   (cluster) => {
     const { version, instances, cpuHogs, times, limitMs } = cluster;
-    const faults = shuffled(timesNow(times).flatMap(([name, count]) => Array(count).fill(name)));
+    const faults = shuffle(timesNow(times).flatMap(([name, count]) => Array(count).fill(name)));
     let directory: string;
     let campaign: ClusterCampaign | null = null;
 

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { FaultCampaign } from '../support/fault-campaign.ts';
 import type { FaultName } from '../support/instance-faults.ts';
-import { shuffled } from '../support/shuffled.ts';
+import { shuffle } from '../support/shuffle.ts';
 
 /** How often each fault happens in a run of all tests, and with FAULTS=all. */
 const TIMES: Readonly<Record<FaultName, readonly [sample: number, whole: number]>> = {
@@ -72,7 +72,7 @@ it('two instances on Kafka and PostgreSQL answer each command once, and recover 
   skip,
 }) => {
   if (!campaign) return skip();
-  const faults = shuffled(
+  const faults = shuffle(
     Object.entries(TIMES).flatMap(([name, [sample, whole]]) =>
       Array(isWhole ? whole : sample).fill(name),
     ),

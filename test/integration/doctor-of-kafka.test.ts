@@ -7,7 +7,7 @@ import { DoctorRun } from '../support/doctor-run.ts';
 import { eventually } from '../support/eventually.ts';
 import { FakeKafka } from '../support/fake-kafka/cluster.ts';
 import { ERRORS } from '../support/fake-kafka/error-codes.ts';
-import { captured, fakeSasl, PASSWORD } from '../support/fake-kafka/secured.ts';
+import { captureLog, fakeSasl, PASSWORD } from '../support/fake-kafka/secure-edge.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
 
@@ -238,7 +238,7 @@ describe('the doctor of a service with Kafka', () => {
 
   it('warns of the same at a start, which does not wait for that', async () => {
     settingsOf('allocation.events')?.set('retention.bytes', '1000');
-    const { log, text } = captured();
+    const { log, text } = captureLog();
     const config = readConfig({ ...doctor.environment, HTTP_PORT: '0' });
     const service = await bootstrap(config, log);
     try {

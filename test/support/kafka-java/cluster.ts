@@ -8,10 +8,10 @@ import { freePort } from '../free-port.ts';
 import { BROKER_SETTINGS } from '../kafka-broker.ts';
 import type { Address } from '../kafka-wire.ts';
 import { afterwards } from './afterwards.ts';
+import { type BrokerProcess, type End, startBrokerProcess } from './broker-process.ts';
 import { fetchLibraries, type KafkaVersion, requireJava } from './libraries.ts';
 import { MachineNetwork } from './network.ts';
 import { asProperties, brokerCommand, format, KRAFT_SETTINGS } from './start.ts';
-import { type End, startWatched, type Watched } from './watched.ts';
 
 const BROKERS = [1, 2, 3] as const;
 const START_MS = 60_000;
@@ -56,7 +56,7 @@ export class KafkaCluster {
   readonly #libraries: string;
   readonly #network: MachineNetwork | null;
   readonly #addresses: ReadonlyMap<number, Address>;
-  readonly #running = new Map<number, Watched>();
+  readonly #running = new Map<number, BrokerProcess>();
   readonly #cut = new Set<number>();
 
   private constructor(
@@ -136,7 +136,7 @@ export class KafkaCluster {
     const inPlace = this.#network?.inside(broker, command) ?? command;
     this.#running.set(
       broker,
-      await startWatched(directory, inPlace, isUp, clock(clockOffsetSeconds)),
+      await startBrokerProcess(directory, inPlace, isUp, clock(clockOffsetSeconds)),
     );
   }
 

@@ -13,10 +13,10 @@ import { eventually } from '../eventually.ts';
 import { freePort } from '../free-port.ts';
 import { answers, BROKER_SETTINGS } from '../kafka-broker.ts';
 import { plainKafka } from '../topic-reader.ts';
+import { type BrokerProcess, startBrokerProcess } from './broker-process.ts';
 import { fetchLibraries, requireJava } from './libraries.ts';
 import { keyStoreOf, type SecureListener } from './secure-listeners.ts';
 import { asProperties, brokerCommand, format, KRAFT_SETTINGS } from './start.ts';
-import { startWatched, type Watched } from './watched.ts';
 
 const START_MS = 120_000;
 
@@ -37,12 +37,12 @@ export class SecureBroker implements AsyncDisposable {
   /** The listener of administrators, without TLS and SASL. */
   readonly adminBrokers: string;
   readonly #directory: string;
-  readonly #running: Watched;
+  readonly #running: BrokerProcess;
 
   private constructor(
     [secure, plain]: readonly [string, string],
     directory: string,
-    running: Watched,
+    running: BrokerProcess,
   ) {
     this.brokers = secure;
     this.adminBrokers = plain;
@@ -87,7 +87,7 @@ export class SecureBroker implements AsyncDisposable {
       await format(libraries, settings, users);
       const command = brokerCommand(libraries, settings, javaOptions);
       const isUp = () => eventually(() => answers(plain), { withinMs: START_MS });
-      const running = await startWatched(directory, command, isUp);
+      const running = await startBrokerProcess(directory, command, isUp);
       return new SecureBroker([secure, plain], directory, running);
     } catch (error) {
       await rm(directory, { recursive: true, force: true });

@@ -7,8 +7,8 @@ import { promisify } from 'node:util';
 import { freePort } from '../free-port.ts';
 import type { TestKafka } from '../kafka.ts';
 import { answers, BROKER_SETTINGS } from '../kafka-broker.ts';
+import { type BrokerProcess, startBrokerProcess } from './broker-process.ts';
 import { fetchLibraries, requireJava } from './libraries.ts';
-import { startWatched, type Watched } from './watched.ts';
 
 const run = promisify(execFile);
 const CLUSTER_ID = 'allocationTestKafkaAAA';
@@ -42,8 +42,8 @@ export async function startJavaKafka(port: number, keptData?: string): Promise<T
   process.once('exit', removeData);
   const brokers = `127.0.0.1:${port}`;
   const start = () =>
-    startWatched(directory, brokerCommand(libraries, settings), () => answers(brokers));
-  let running: Watched | null = await start();
+    startBrokerProcess(directory, brokerCommand(libraries, settings), () => answers(brokers));
+  let running: BrokerProcess | null = await start();
   return {
     brokers,
     faults: {

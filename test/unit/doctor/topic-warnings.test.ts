@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { TopicState } from '../../../src/adapters/broker/kafka/examination.ts';
 import { warnOfTopics } from '../../../src/doctor/topic-warnings.ts';
 import { TroubleError } from '../../../src/service-layer/errors.ts';
-import { captured } from '../../support/fake-kafka/secured.ts';
+import { captureLog } from '../../support/fake-kafka/secure-edge.ts';
 
 const TOPICS = [
   { name: 'c', role: 'commands', maxMessageBytes: 1_000 },
@@ -12,7 +12,7 @@ const WARN = 40;
 
 /** Warns of the topics. @returns the log, parsed */
 async function warn(topic: (name: string) => Promise<TopicState | null>) {
-  const output = captured();
+  const output = captureLog();
   await warnOfTopics({ topic }, TOPICS, '--bootstrap-server kafka:9092', output.log);
   const lines = output.text().split('\n').filter(Boolean);
   return lines.map((line) => JSON.parse(line) as { level: number; topic?: string; msg: string });

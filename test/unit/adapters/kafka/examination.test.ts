@@ -4,7 +4,7 @@ import { transactionalIdOf } from '../../../../src/entrypoints/transactional-ids
 import { TroubleError } from '../../../../src/service-layer/errors.ts';
 import { Edge, GROUP } from '../../../support/fake-kafka/edge.ts';
 import { ERRORS } from '../../../support/fake-kafka/error-codes.ts';
-import { asAlice } from '../../../support/fake-kafka/secured.ts';
+import { asAlice } from '../../../support/fake-kafka/secure-edge.ts';
 
 const ID = transactionalIdOf(GROUP, { topic: 'commands', partition: 0 });
 const READ = 1 << 3;

@@ -4,11 +4,11 @@ import { Edge } from '../../../../support/fake-kafka/edge.ts';
 import type { FakeSasl } from '../../../../support/fake-kafka/sasl-session.ts';
 import {
   ALL_PARTS,
-  captured,
+  captureLog,
   failureOf,
   fakeSasl,
   PARTS,
-} from '../../../../support/fake-kafka/secured.ts';
+} from '../../../../support/fake-kafka/secure-edge.ts';
 import { CLIENT_SECRET, TokenEndpoint, token } from '../../../../support/token-endpoint.ts';
 
 const SESSION_MS = 4_000;
@@ -16,7 +16,7 @@ const SESSION_MS = 4_000;
 /** Starts brokers that take the token `token-1`, and a client of the endpoint. */
 async function start(endpoint: TokenEndpoint, others: Partial<FakeSasl> = {}) {
   const sasl = fakeSasl({ isValid: (value) => value === 'token-1', ...others });
-  const output = captured();
+  const output = captureLog();
   const edge = await Edge.start({
     brokers: { sasl },
     client: { tls: null, sasl: { mechanism: 'OAUTHBEARER', ...endpoint.client } },

@@ -10,7 +10,7 @@ import {
   TRANSACTIONAL_ID,
 } from '../../../../support/fake-kafka/edge.ts';
 import { ERRORS, type ErrorName } from '../../../../support/fake-kafka/error-codes.ts';
-import { asAlice, captured } from '../../../../support/fake-kafka/secured.ts';
+import { asAlice, captureLog } from '../../../../support/fake-kafka/secure-edge.ts';
 
 const TOPIC = 'TOPIC_AUTHORIZATION_FAILED';
 const GROUPS = 'GROUP_AUTHORIZATION_FAILED';
@@ -86,7 +86,7 @@ describe.concurrent('a missing permission', () => {
 
 describe.concurrent('a consumer without a permission', () => {
   it('has a problem and one warning until it may read the topic', async ({ expect }) => {
-    const output = captured();
+    const output = captureLog();
     await using edge = await Edge.start({ ...asAlice('PLAIN'), log: output.log });
     const consuming = new Consuming(edge);
     try {
@@ -111,7 +111,7 @@ describe.concurrent('a consumer without a permission', () => {
     'of its group says so in the log: %s',
     { timeout: 60_000 },
     async (api, { expect }) => {
-      const output = captured();
+      const output = captureLog();
       await using edge = await Edge.start({ ...asAlice('PLAIN'), log: output.log });
       edge.kafka.on(api, { error: ERRORS[GROUPS] }, { isLasting: true });
       const consuming = new Consuming(edge);

@@ -5,11 +5,11 @@ import { Edge, event, position } from '../../../../support/fake-kafka/edge.ts';
 import {
   ALL_PARTS,
   asAlice,
-  captured,
+  captureLog,
   failureOf,
   PARTS,
   PASSWORD,
-} from '../../../../support/fake-kafka/secured.ts';
+} from '../../../../support/fake-kafka/secure-edge.ts';
 
 const MECHANISMS = ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512'] as const;
 /** Longer than a second, because Kafka lets a connection authenticate again once a second. */
@@ -63,7 +63,7 @@ describe('a user with a password', () => {
   });
 
   it.each(['right', 'wrong'] as const)('never shows a %s password', async (which) => {
-    const output = captured();
+    const output = captureLog();
     const password = which === 'right' ? PASSWORD : 'wrong-word';
     await using edge = await Edge.start({ ...asAlice('PLAIN', password), log: output.log });
     const messages = await Promise.all(ALL_PARTS.map((part) => failureOf(part, edge)));

@@ -8,11 +8,11 @@ import { Edge } from '../../../../support/fake-kafka/edge.ts';
 import type { FakeSecurity } from '../../../../support/fake-kafka/node.ts';
 import {
   ALL_PARTS,
-  captured,
+  captureLog,
   failureOf,
   PARTS,
   type Part,
-} from '../../../../support/fake-kafka/secured.ts';
+} from '../../../../support/fake-kafka/secure-edge.ts';
 
 const HERE = { altNames: ['IP:127.0.0.1'] };
 const NO_FILES: TlsFiles = { caFile: null, certFile: null, keyFile: null, keyPassword: null };
@@ -40,7 +40,7 @@ async function start(
   {
     client = {} as Partial<TlsFiles>,
     brokers = {} as FakeSecurity['tls'],
-    log = captured().log,
+    log = captureLog().log,
   } = {},
 ): Promise<Edge> {
   return await Edge.start({
@@ -142,7 +142,7 @@ describe('certificates that are renewed on disk', () => {
 
   it('are the former ones while a file is half written, and the log says so once', async () => {
     const caFile = await renewable('half-ca.pem');
-    const output = captured();
+    const output = captureLog();
     await using edge = await start(await authority.sign('right', HERE), {
       client: { caFile },
       log: output.log,

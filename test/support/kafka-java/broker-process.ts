@@ -35,7 +35,7 @@ case "$word" in kill|stop) ;; *) rm -rf "$dir" ;; esac
 export type End = 'remove' | 'kill' | 'stop';
 
 /** A broker that ends with this process. */
-export interface Watched {
+export interface BrokerProcess {
   /** Ends the broker. Resolves when the broker has ended. */
   end(how: End): Promise<void>;
 }
@@ -45,12 +45,12 @@ export interface Watched {
  * @param isUp resolves when the broker works
  * @throws when the broker does not come up; the message ends with the end of its log
  */
-export async function startWatched(
+export async function startBrokerProcess(
   directory: string,
   command: readonly string[],
   isUp: () => Promise<void>,
   environment: Readonly<Record<string, string>> = {},
-): Promise<Watched> {
+): Promise<BrokerProcess> {
   // Detached: a Ctrl-C in the terminal must not reach the script before it has cleaned up.
   const watchdog = spawn('sh', ['-c', WATCHDOG, 'watchdog', directory, ...command], {
     stdio: ['pipe', 'ignore', 'ignore'],

@@ -1,5 +1,5 @@
 /** Returns the same items in a random order. */
-export function shuffled<T>(of: readonly T[]): T[] {
+export function shuffle<T>(of: readonly T[]): T[] {
   return of
     .map((each) => ({ each, place: Math.random() }))
     .sort((a, b) => a.place - b.place)

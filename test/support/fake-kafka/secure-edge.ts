@@ -52,7 +52,7 @@ export async function failureOf(part: Part, edge: Edge): Promise<string> {
 }
 
 /** A log at its finest level, with all lines in one text. */
-export function captured() {
+export function captureLog() {
   const lines: string[] = [];
   const stream = new Writable({
     write: (line, _, done) => {
