@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { ROLES } from '../entrypoints/http/doors/access.ts';
 import { type Action, type ContractChange, change, MEANINGS } from './contract-changes.ts';
 import type { JsonSchema } from './json-schemas.ts';
 import { compareSchemas } from './schema-changes.ts';
@@ -8,6 +9,7 @@ const content = z.record(z.string(), described).default({});
 
 /** A route with its references resolved, as far as two releases are compared. */
 export const operation = z.looseObject({
+  security: z.array(z.object({ bearer: z.tuple([z.enum(ROLES)]) })).default([]),
   parameters: z
     .array(described.extend({ name: z.string(), in: z.string(), required: z.boolean().optional() }))
     .default([]),
@@ -71,8 +73,17 @@ function compareParts(where: string, former: Part, present: Part): readonly Cont
     : [change('adds', where, `${name} is optional now`), ...differences];
 }
 
-function partsOf({ parameters, requestBody, responses }: Operation): ReadonlyMap<string, Part> {
-  const parts = [
+function partsOf(route: Operation): ReadonlyMap<string, Part> {
+  const { security, parameters, requestBody, responses } = route;
+  const role = security[0]?.bearer[0];
+  const parts: readonly Part[] = [
+    {
+      name: 'the role of the caller',
+      isRequired: false,
+      action: 'receive',
+      // Roles are cumulative: each may do what the roles before it may do.
+      schema: role === undefined ? {} : { enum: ROLES.slice(ROLES.indexOf(role)) },
+    },
     ...parameters.map((each) => ({
       name: `the parameter ${each.name} in ${each.in}`,
       isRequired: each.required ?? false,

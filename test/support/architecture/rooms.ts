@@ -37,6 +37,7 @@ export const rooms: Readonly<Record<string, readonly string[]>> = {
     ...modules.messages,
     ...modules.http,
     ...modules.openapi,
+    ...modules.roles,
     ...modules.contract,
     ...modules.jobs,
     ...modules.letters,

@@ -27,6 +27,22 @@ interface Planted {
 
 const planted: readonly Planted[] = [
   {
+    what: 'a role that may do more',
+    edit: (document) => {
+      listOf(document).security = [{ bearer: ['publish'] }];
+    },
+    due: 'major',
+    changes: ['breaks GET /orders the role of the caller: without the value read'],
+  },
+  {
+    what: 'no role any more',
+    edit: (document) => {
+      delete listOf(document).security;
+    },
+    due: 'minor',
+    changes: ['adds GET /orders the role of the caller: with the value others'],
+  },
+  {
     what: 'an answer that loses a field',
     edit: (document) => {
       delete answerOf(document, '/products/{sku}').properties.version;
