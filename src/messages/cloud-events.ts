@@ -188,7 +188,8 @@ export function readJson({ value }: WireMessage): unknown {
 export function object(value: unknown): Record<string, unknown> {
   if (typeof value === 'object' && value !== null && !Array.isArray(value))
     return value as Record<string, unknown>;
-  throw new MalformedMessageError(`The value must be a JSON object, not ${quote(value)}`);
+  const found = value === null ? 'null' : quote(value);
+  throw new MalformedMessageError(`The value must be a JSON object, not ${found}`);
 }
 
 function own({ headers }: WireMessage, name: string): HeaderValue {

@@ -150,6 +150,7 @@ describe('the bytes of a message', () => {
     ['that are not UTF-8', Buffer.from([0xff]), 'The value is not UTF-8'],
     ['that are not JSON', Buffer.from('{'), 'The value is not JSON: '],
     ['that are no object', Buffer.from('7'), 'The value must be a JSON object, not 7'],
+    ['that are null', Buffer.from('null'), 'The value must be a JSON object, not null'],
   ])('%s make the message malformed', (_, value, message) => {
     expect(() => readEnvelope({ value, headers: {} })).toThrow(
       expect.objectContaining({
