@@ -84,9 +84,12 @@ export async function verify(
   const expected = await Database.open(`sqlite:///${join(directory, 'expected.db')}`);
   try {
     await expected.runMigrations();
+    // Before the copy. The lanes of a running service go on, and the group goes beyond the copy.
+    const committed = await broker.committedOffsets(plan.group, plan.commandsTopic);
     await copyTo(copyUrl, database, control.signal);
     const differences = new Differences(onDifference);
-    return await new Verification(broker, expected, plan, differences).run(copyUrl, control);
+    const verification = new Verification(broker, expected, plan, differences);
+    return await verification.run(copyUrl, committed, control);
   } finally {
     await expected.close();
     await rm(directory, { recursive: true, force: true });
@@ -122,10 +125,14 @@ class Verification {
     this.#plan = plan;
   }
 
-  async run(copyUrl: string, { advance, signal }: RunControl): Promise<VerifyReport> {
-    const { eventsTopic, commandsTopic, group } = this.#plan;
+  /** @param committed what the group had committed before the copy was made */
+  async run(
+    copyUrl: string,
+    committed: readonly (number | null)[],
+    { advance, signal }: RunControl,
+  ): Promise<VerifyReport> {
+    const { eventsTopic } = this.#plan;
     const waiting = await this.#readLanes(copyUrl);
-    const committed = await this.#broker.committedOffsets(group, commandsTopic);
     const ranges = await this.#broker.offsetRanges(eventsTopic);
     await this.#fold.prepare();
     const take = async (chunk: ReadChunk) => {

@@ -2,6 +2,7 @@
 
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type VerifyReport, verify } from '../../../src/replay/verify.ts';
+import type { Broker } from '../../../src/service-layer/broker.ts';
 import type { LogRecord } from '../../../src/service-layer/records.ts';
 import { batch, order } from '../../support/plain-commands.ts';
 import { RunningService } from '../../support/running-service.ts';
@@ -62,6 +63,25 @@ describe('Verifying a database against the topics', () => {
       differences: [],
       foreign: { count: 0, first: [] },
     });
+  });
+
+  it('finds no difference when lanes go on before the group is asked', async () => {
+    const { broker, database } = running.service;
+    const { commandsTopic, eventsTopic, groupId: group } = running.config;
+    let count = 0;
+    const moving: Pick<Broker, 'committedOffsets' | 'offsetRanges' | 'read'> = {
+      committedOffsets: async (...question) => {
+        count += 1;
+        await running.send(order(`late-${count}`, 'LAMP'));
+        await running.idle();
+        return broker.committedOffsets(...question);
+      },
+      offsetRanges: broker.offsetRanges.bind(broker),
+      read: broker.read.bind(broker),
+    };
+    const plan = { eventsTopic, commandsTopic, group };
+    const report = await verify(database, moving as Broker, plan, watch);
+    expect([count, report.differences]).toEqual([1, []]);
   });
 
   describe('after damage to the database', () => {
