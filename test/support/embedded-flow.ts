@@ -1,7 +1,8 @@
 import { EmbeddedBroker } from '../../src/adapters/broker/embedded/broker.ts';
 import { Database } from '../../src/adapters/database/database.ts';
-import { type CommandMessage, Flow } from './command-flow.ts';
+import { Flow } from './command-flow.ts';
 import { eventually } from './eventually.ts';
+import type { CommandMessage } from './flow-commands.ts';
 import type { History } from './judge/history.ts';
 import { readEmbeddedHistory } from './read-history.ts';
 

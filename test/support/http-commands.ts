@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { SKUS } from './command-flow.ts';
+import { SKUS } from './flow-commands.ts';
 import type { HistoryRecord } from './judge/history.ts';
 
 /**
