@@ -2,7 +2,7 @@ import { scopeOf } from '../domain/command-scopes.ts';
 import { laneName, placeOf } from '../domain/place.ts';
 import type { RepeatedWarnings, WarningCounter } from '../repeated-warnings.ts';
 import type { AnswerRecord } from '../service-layer/lane-store.ts';
-import type { Partition, ReceivedRecord } from '../service-layer/records.ts';
+import type { ReceivedRecord } from '../service-layer/records.ts';
 import type { Recovery } from '../service-layer/recoverability.ts';
 import { traceIdOf } from '../tracing/trace-id.ts';
 import type { CommandRecord } from './read-delivery.ts';
