@@ -1,3 +1,4 @@
+import { arrivesBefore } from './arrival-order.ts';
 import type { Batch } from './batch.ts';
 import { AllocationError } from './errors.ts';
 import type { OrderLine } from './order-line.ts';
@@ -9,12 +10,6 @@ export class OutOfStockError extends AllocationError {
   constructor(sku: string) {
     super(`Out of stock for sku ${sku}`);
   }
-}
-
-/** Tells whether `a` arrives before `b`. Stock that is here comes before stock that is due. */
-function arrivesBefore(a: Batch, b: Batch): boolean {
-  if (a.eta === null || b.eta === null) return a.eta === null && b.eta !== null;
-  return a.eta < b.eta;
 }
 
 /**

@@ -1,4 +1,5 @@
 import { allocate, OutOfStockError } from './allocate.ts';
+import { ArrivalOrder } from './arrival-order.ts';
 import type { Batch } from './batch.ts';
 import { AggregateRoot } from './entities.ts';
 import { AllocationError } from './errors.ts';
@@ -18,6 +19,7 @@ export class Product extends AggregateRoot<string, Event> {
   readonly sku: string;
   #version: number;
   readonly #batches: Batch[];
+  readonly #arrivals: ArrivalOrder;
   /**
    * The batch of each order's line. Null until the first question, because a repository restores
    * the lines after it has made the product.
@@ -35,6 +37,7 @@ export class Product extends AggregateRoot<string, Event> {
     this.sku = sku;
     this.#version = version;
     this.#batches = [...batches];
+    this.#arrivals = new ArrivalOrder(this.#batches);
   }
 
   override entityId(): string {
@@ -67,6 +70,7 @@ export class Product extends AggregateRoot<string, Event> {
   /** Adds a new batch, and registers `BatchCreated`. */
   addBatch(batch: Batch): void {
     this.#batches.push(batch);
+    this.#arrivals.add(batch);
     const { reference, sku, quantity, eta } = batch;
     this.registerEvent({
       type: 'BatchCreated',
@@ -103,8 +107,10 @@ export class Product extends AggregateRoot<string, Event> {
       return;
     }
     try {
-      const batchref = allocate(line, this.#batches);
-      this.#noteHolder(orderid, this.batch(batchref));
+      const candidates = this.#arrivals.candidatesFor(qty);
+      const batchref = allocate(line, candidates);
+      const batch = candidates.find(({ reference }) => reference === batchref);
+      if (batch) this.#holdersByOrder().set(orderid, batch);
       this.registerEvent({
         type: 'Allocated',
         orderid,
@@ -129,7 +135,7 @@ export class Product extends AggregateRoot<string, Event> {
     const line = batch?.lineOf(orderid);
     if (!batch || !line) return false;
     batch.deallocate(line);
-    this.#noteHolder(orderid, undefined);
+    this.#noteLetGo(batch, [line]);
     this.#registerDeallocated(line, batch, 'requested');
     return true;
   }
@@ -142,7 +148,7 @@ export class Product extends AggregateRoot<string, Event> {
    */
   changeBatchQuantity(batch: Batch, quantity: number): void {
     const letGo = batch.changeQuantity(quantity);
-    for (const { orderid } of letGo) this.#noteHolder(orderid, undefined);
+    this.#noteLetGo(batch, letGo);
     this.registerEvent({
       type: 'BatchQuantityChanged',
       reference: batch.reference,
@@ -162,9 +168,9 @@ export class Product extends AggregateRoot<string, Event> {
     return this.#holders;
   }
 
-  #noteHolder(orderid: string, batch: Batch | undefined): void {
-    if (batch) this.#holdersByOrder().set(orderid, batch);
-    else this.#holdersByOrder().delete(orderid);
+  #noteLetGo(batch: Batch, lines: readonly OrderLine[]): void {
+    this.#arrivals.noteMore(batch);
+    for (const { orderid } of lines) this.#holdersByOrder().delete(orderid);
   }
 
   #registerDeallocated(

@@ -60,8 +60,9 @@ function allocateToTheLast(product: Product, line: OrderLine): readonly Event[] 
     .filter((batch) => batch.canAllocate(line))
     .toSorted((a, b) => (b.eta ?? '').localeCompare(a.eta ?? ''));
   // With the other batches full, the rule of today chooses the last one.
-  for (const { batch } of quantities)
-    if (batch !== last) batch.changeQuantity(batch.allocatedQuantity);
+  if (last)
+    for (const { batch } of quantities)
+      if (batch !== last) batch.changeQuantity(batch.allocatedQuantity);
   product.allocate(line);
   for (const { batch, quantity } of quantities) batch.changeQuantity(quantity);
   return product.collectEvents();
