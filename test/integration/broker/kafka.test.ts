@@ -215,7 +215,8 @@ describe.skipIf(!brokers)('With Kafka alone', () => {
     const admin = plainKafka(brokers ?? '').admin();
     await admin.connect();
     await admin.deleteTopics({ topics: [topic] });
-    await expect(broker.logId(topic)).rejects.toThrow(TroubleError);
+    // A broker hears of the deletion a little later than the controller.
+    await eventually(() => expect(broker.logId(topic)).rejects.toThrow(TroubleError));
     await eventually(() => admin.createTopics({ topics: [{ topic, numPartitions: PARTITIONS }] }));
     await admin.disconnect();
     expect(await eventually(() => broker.logId(topic))).not.toBe(before);

@@ -17,7 +17,7 @@ const NAMES = { eventsTopic: 'events', commandsTopic: 'commands', groupId: 'grou
 
 describe('A job that verifies the database', () => {
   let jobs: Jobs;
-  /** How often the job has come as far as the log, which is behind the copy. */
+  /** How often the job has come as far as the events, which it reads after the copy. */
   let comparisons: number;
   let ends: (() => Promise<unknown>)[];
 
@@ -33,7 +33,8 @@ describe('A job that verifies the database', () => {
   function start(database: Database): string {
     const broker = {
       offsetRanges: async () => [],
-      committedOffsets: async () => {
+      committedOffsets: async () => [],
+      read: async () => {
         comparisons += 1;
         throw new Error('The copy is done');
       },
