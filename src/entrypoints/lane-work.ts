@@ -41,9 +41,9 @@ interface LaneWorkOptions {
  * 1. Drop the records below the position, because they are answered. Drop all records when the work
  *    is over, because they come again. Wait while the lane is paused (`lane-pauses.ts`).
  * 2. Run one database transaction (`commit-part.ts`): answers, aggregates, outbox, position. A
- *    crash before its commit leaves nothing. After the commit the outbox has the answers. If a command
- *    would be rejected as unknown, undo the transaction. Try again when other lanes have decided
- *    what was accepted before (`delivery-order.ts`).
+ *    crash before its commit leaves nothing. After the commit the outbox has the answers. If a
+ *    command would be rejected as unknown, undo the transaction. Try again when other lanes have
+ *    decided what was accepted before (`delivery-order.ts`).
  * 3. Hand the outbox records to the relay and go on. The relay publishes them while step 2 of the
  *    next delivery runs.
  *

@@ -26,41 +26,14 @@ describeOnEachBroker('when an operator corrects a failed command', (environment)
       sku: 'LAMP',
       qty: 8,
     });
-    expect(
-      await run.running.cli(
-        'dead-letters',
-        'redrive',
-        '--id',
-        'poison',
-        '--edit',
-        '{"type":"Nothing"}',
-        '--execute',
-      ),
-    ).toMatchObject({
+    expect(await run.edit('{"type":"Nothing"}', '--execute')).toMatchObject({
       code: 1,
       stderr: expect.stringContaining('nothing was sent'),
     });
-    const preview = await run.running.cli(
-      'dead-letters',
-      'redrive',
-      '--id',
-      'poison',
-      '--edit',
-      corrected,
-    );
+    const preview = await run.edit(corrected);
     const inItsPlace = /poison\/edited-1-\w{8} is sent instead of poison:\n(.*)\n/;
     expect(preview.stdout.match(inItsPlace)?.[1]).toBe(corrected);
-    expect(
-      await run.running.cli(
-        'dead-letters',
-        'redrive',
-        '--id',
-        'poison',
-        '--edit',
-        corrected,
-        '--execute',
-      ),
-    ).toMatchObject({ code: 0 });
+    expect(await run.edit(corrected, '--execute')).toMatchObject({ code: 0 });
     await eventually(() =>
       expect(run.answeredIds().slice(2)).toEqual([
         expect.stringMatching(/^poison\/edited-1-/),
@@ -82,15 +55,7 @@ describeOnEachBroker('when an operator corrects a failed command', (environment)
     await run.running.idle();
     await eventually(() => expect(run.reasons()).toHaveLength(2));
     const stillWrong = JSON.stringify(order('poison', 'LAMP', 2));
-    const { code, stderr } = await run.running.cli(
-      'dead-letters',
-      'redrive',
-      '--id',
-      'poison',
-      '--edit',
-      stillWrong,
-      '--execute',
-    );
+    const { code, stderr } = await run.edit(stillWrong, '--execute');
     expect([code, stderr]).toEqual([
       1,
       expect.stringMatching(/^error: poison\/edited-1\S* failed again: the handler has a bug/),
@@ -150,17 +115,7 @@ describeOnEachBroker('when an operator corrects a failed command', (environment)
     });
     await crash();
     const better = JSON.stringify(order('better'));
-    expect(
-      await run.running.cli(
-        'dead-letters',
-        'redrive',
-        '--id',
-        'poison',
-        '--edit',
-        better,
-        '--execute',
-      ),
-    ).toMatchObject({
+    expect(await run.edit(better, '--execute')).toMatchObject({
       code: 0,
       stderr: '',
     });

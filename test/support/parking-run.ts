@@ -59,6 +59,14 @@ export class ParkingRun implements AsyncDisposable {
     return this.running.events.map(({ headers }) => String(headers.ce_causationid));
   }
 
+  /** Edits the dead letter of the command `poison` with the command line. */
+  edit(message: string, ...options: readonly string[]) {
+    return this.running.cli(
+      ...['dead-letters', 'redrive', '--id', 'poison', '--edit', message],
+      ...options,
+    );
+  }
+
   /**
    * Redrives an edit of the command `poison` as the CLI does, with a database or a broker that may
    * fail.

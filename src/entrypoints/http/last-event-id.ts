@@ -57,9 +57,10 @@ export function startAfter(
     missed += end - Math.max(offset, beginning);
   }
   if (missed > maxMissedRecords) {
+    const age = `more than ${maxMissedRecords} records old`;
     return {
       from: null,
-      comment: `Last-Event-ID is more than ${maxMissedRecords} records old: live events from now on`,
+      comment: `Last-Event-ID is ${age}: live events from now on`,
       gap: 'too-far-behind',
     };
   }

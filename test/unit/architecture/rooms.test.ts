@@ -11,7 +11,8 @@ const spellings = {
     "import { something } from './../domain/../messages/read-command.ts';\n\n" +
     'export const used = something;\n',
   'type-only':
-    "import type { Something } from '../messages/read-command.ts';\n\nexport type Used = Something;\n",
+    "import type { Something } from '../messages/read-command.ts';\n\n" +
+    'export type Used = Something;\n',
   'for-its-effect': "import '../messages/read-command.ts';\n",
   're-exported': "export { something } from '../messages/read-command.ts';\n",
   'all-re-exported': "export * from '../messages/read-command.ts';\n",
