@@ -19,7 +19,7 @@ const POINTS_THAT_CANNOT_THROW: readonly string[] = [
   'outbox-emptied',
 ];
 /** Within this many histories, a planted bug must show by every kind that it is a witness of. */
-const HISTORIES_TO_FIND_A_BUG = 500;
+const HISTORIES_TO_FIND_A_BUG = 2_000;
 
 const CLUSTER_FAULTS = [
   ...[

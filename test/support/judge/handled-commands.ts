@@ -34,7 +34,7 @@ export function handledCommands(
     const mayBeGone =
       same.some((command) => deleted.mayHaveAnswerTo(command)) ||
       deleted.mayHaveEarlierCopyOf(identity);
-    const one = answered[0] ?? (isLeft || mayBeGone ? null : same.find(({ letter }) => !letter));
+    const one = answered[0] ?? (isLeft || mayBeGone ? null : silentlyHandled(same));
     if (one) handled.push(one);
     else if (!isLeft && !mayBeGone)
       report('unanswered', `${id} was redriven, but did not come to the commands topic again`);
@@ -42,6 +42,15 @@ export function handledCommands(
   return [...Map.groupBy(handled, ({ partition }) => partition).values()].map((lane) =>
     lane.sort((a, b) => a.offset - b.offset),
   );
+}
+
+/**
+ * Returns the copy that the lane handled without an answer: the first one. If the command was among
+ * the dead letters, copies that came while it waited there were dropped. The last one was not.
+ */
+function silentlyHandled(same: readonly LaneCommand[]): LaneCommand | undefined {
+  const left = same.slice(same.findLastIndex(({ letter }) => letter) + 1);
+  return left.length === same.length ? left[0] : left.at(-1);
 }
 
 /**
