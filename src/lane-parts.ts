@@ -79,7 +79,7 @@ function createConsumer(
     pauses,
     warnings,
     log,
-    answering: {
+    answerContext: {
       bus: overrides.bus ?? new MessageBus({ notifications }),
       eventsTopic: config.eventsTopic,
       deadLettersTopic: config.deadLettersTopic,

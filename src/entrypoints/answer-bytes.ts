@@ -1,5 +1,5 @@
 import { sourceOf } from '../domain/identity.ts';
-import type { RecordAnswer } from './answering.ts';
+import type { RecordAnswer } from './answer-context.ts';
 
 /** How many bytes an event takes on the wire besides its texts and ids: the attributes' names. */
 const EVENT_BYTES = 450;

@@ -12,8 +12,8 @@ import type { CommandSource } from '../service-layer/notifications.ts';
 import { Parking, subjectsOf } from '../service-layer/parking.ts';
 import type { ReceivedRecord } from '../service-layer/records.ts';
 import { estimateAnswerBytes } from './answer-bytes.ts';
+import type { AnswerContext, DeliveryPart, RecordAnswer } from './answer-context.ts';
 import { type AnswerTally, tallyAnswers } from './answer-tally.ts';
-import type { Answering, DeliveryPart, RecordAnswer } from './answering.ts';
 import { encodeAnswers } from './encode-answers.ts';
 import type { CommandRecord } from './read-delivery.ts';
 
@@ -44,17 +44,17 @@ export class UnsettledError extends AllocationError {
 export async function answerDelivery(
   part: DeliveryPart,
   transaction: LaneTransaction,
-  answering: Answering,
+  answerContext: AnswerContext,
 ): Promise<LaneProgress & { readonly tally: AnswerTally }> {
   const { lane, records, position, publishedBelowOffset } = part;
   const answers = await (part.failure
-    ? parkFailed(records, transaction, answering)
-    : handle(part, transaction, answering));
+    ? parkFailed(records, transaction, answerContext)
+    : handle(part, transaction, answerContext));
   reachFaultPoint('handled');
   const nextOffset = (records.at(-1)?.record.offset ?? position.nextOffset - 1) + 1;
   const [, outbox] = await Promise.all([
     transaction.flush({ ...lane, nextOffset }),
-    encodeAnswers(part.trace?.propagate(answers) ?? answers, part, answering),
+    encodeAnswers(part.trace?.propagate(answers) ?? answers, part, answerContext),
   ]);
   part.trace?.startCommit();
   reachFaultPoint('aggregates-written');
@@ -80,7 +80,7 @@ export async function answerDelivery(
 async function handle(
   { records, settledBelowOffset, maxAnswerBytes, trace }: DeliveryPart,
   transaction: LaneTransaction,
-  { bus: untracedBus, parkingLimits }: Answering,
+  { bus: untracedBus, parkingLimits }: AnswerContext,
 ): Promise<readonly RecordAnswer[]> {
   const commands = records.flatMap(({ incoming }) =>
     incoming.kind === 'command' ? [incoming] : [],
@@ -182,7 +182,7 @@ function namesUnknown(event: Event): boolean {
 async function parkFailed(
   [failed]: readonly CommandRecord[],
   transaction: LaneTransaction,
-  { parkingLimits }: Answering,
+  { parkingLimits }: AnswerContext,
 ): Promise<readonly RecordAnswer[]> {
   if (!failed) return [];
   if (failed.incoming.kind !== 'command') return [{ ...failed, events: null, parked: null }];

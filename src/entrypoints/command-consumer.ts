@@ -53,16 +53,16 @@ export class CommandConsumer {
     },
   ) {
     this.#topic = topic;
-    const { broker, store, group, answering, log } = context;
+    const { broker, store, group, answerContext, log } = context;
     const { warnings = new RepeatedWarnings(log) } = context;
     this.#context = {
       ...context,
       published: new LaneOffsets(committedOffsetsOf(broker, group)),
-      earlier: new EarlierCommands({ broker, store, metrics: answering.metrics.lanes, log }),
-      answerReader: new AnswerReader(broker, answering, log),
+      earlier: new EarlierCommands({ broker, store, metrics: answerContext.metrics.lanes, log }),
+      answerReader: new AnswerReader(broker, answerContext, log),
       relayBudget: new ByteBudget(MEMORY_BUDGET_BYTES.relays),
       productTurns: new ProductTurns(),
-      unknownFields: new UnknownFields(answering.metrics, warnings),
+      unknownFields: new UnknownFields(answerContext.metrics, warnings),
       deliveryLog: new DeliveryLog(warnings),
       reopenAll: (why, timeline) => {
         for (const { lane } of this.#lanes.values()) lane.reopen(why, timeline);
@@ -79,7 +79,7 @@ export class CommandConsumer {
 
   /** Joins the group. Lanes then open, and recover from any trouble, by themselves. */
   async start(): Promise<void> {
-    const metrics = this.#context.answering.metrics.lanes;
+    const metrics = this.#context.answerContext.metrics.lanes;
     this.#subscription = await this.#context.broker.consume({
       topic: this.#topic,
       group: this.#context.group,

@@ -1,8 +1,8 @@
 import type { CommittedProgress, LaneTransaction } from '../service-layer/lane-store.ts';
 import { traceIdOf } from '../tracing/trace-id.ts';
+import type { DeliveryPart } from './answer-context.ts';
 import { answerDelivery, UnsettledError } from './answer-delivery.ts';
 import type { AnswerTally } from './answer-tally.ts';
-import type { DeliveryPart } from './answering.ts';
 import type { LaneContext } from './lane-context.ts';
 import { Held } from './memory-budget.ts';
 import type { StepTimes } from './metrics/transaction-metrics.ts';
@@ -25,7 +25,7 @@ export interface CommittedPart {
  */
 export async function commitPart(
   part: DeliveryPart,
-  { store, answering, relayBudget, productTurns }: LaneContext,
+  { store, answerContext, relayBudget, productTurns }: LaneContext,
   closing: AbortSignal,
   times: StepTimes,
 ): Promise<CommittedPart | number | null> {
@@ -33,7 +33,7 @@ export async function commitPart(
   let tally = null as AnswerTally | null;
   const work = async (transaction: LaneTransaction) => {
     times.end('begin');
-    const progress = await answerDelivery(part, transaction, answering);
+    const progress = await answerDelivery(part, transaction, answerContext);
     times.end('handle');
     tally = progress.tally;
     inHand.set(estimateBytes(progress.outbox));
@@ -52,10 +52,10 @@ export async function commitPart(
 export function reportPart(
   { progress, tally }: CommittedPart,
   records: readonly CommandRecord[],
-  { answering, deliveryLog, unknownFields }: LaneContext,
+  { answerContext, deliveryLog, unknownFields }: LaneContext,
   times: StepTimes,
 ): void {
-  const { metrics, deadLettersTopic } = answering;
+  const { metrics, deadLettersTopic } = answerContext;
   metrics.transactions.observe(times, traceIdOf(firstTraceparent(records)));
   if (tally !== null) metrics.commands.countAnswers(tally);
   unknownFields.note(records);

@@ -1,5 +1,5 @@
 import type { PartitionOffset, ReceivedRecord } from '../service-layer/records.ts';
-import type { HandlerFailure } from './answering.ts';
+import type { HandlerFailure } from './answer-context.ts';
 import type { Part } from './delivery-queue.ts';
 import type { EarlierCommands } from './earlier-commands.ts';
 

@@ -1,6 +1,6 @@
 import type { ReceivedRecord } from '../service-layer/records.ts';
 import { type Recovery, recover } from '../service-layer/recoverability.ts';
-import type { HandlerFailure } from './answering.ts';
+import type { HandlerFailure } from './answer-context.ts';
 import { sleepUntilClosing } from './closing-sleep.ts';
 
 /** Records of one delivery that the lane answers together. */

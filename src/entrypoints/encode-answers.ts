@@ -8,14 +8,19 @@ import type { AnswerRecord } from '../service-layer/lane-store.ts';
 import type { ParkedCommand } from '../service-layer/parked-command.ts';
 import { skusOf } from '../service-layer/parking.ts';
 import type { LogRecord, ReceivedRecord } from '../service-layer/records.ts';
-import type { Answering, DeliveryPart, HandlerFailure, RecordAnswer } from './answering.ts';
+import type {
+  AnswerContext,
+  DeliveryPart,
+  HandlerFailure,
+  RecordAnswer,
+} from './answer-context.ts';
 import { type CommandRecord, STRETCH_RECORDS } from './read-delivery.ts';
 
 /** Encodes the answers as events and dead letters: step 5 of a message's way. */
 export async function encodeAnswers(
   answers: readonly RecordAnswer[],
   { failure, position, deadLetterMaxBytes, eventMaxBytes }: DeliveryPart,
-  { clock, eventsTopic, deadLettersTopic }: Answering,
+  { clock, eventsTopic, deadLettersTopic }: AnswerContext,
 ): Promise<readonly AnswerRecord[]> {
   const outbox: AnswerRecord[] = [];
   const time = clock().toISOString();

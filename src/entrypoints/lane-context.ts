@@ -2,8 +2,8 @@ import type { Logger } from 'pino';
 import type { Broker } from '../service-layer/broker.ts';
 import type { LaneStore } from '../service-layer/lane-store.ts';
 import type { Tracing } from '../tracing/tracing.ts';
+import type { AnswerContext } from './answer-context.ts';
 import type { AnswerReader } from './answered-offsets.ts';
-import type { Answering } from './answering.ts';
 import type { DeliveryLog } from './delivery-log.ts';
 import type { EarlierCommands } from './earlier-commands.ts';
 import type { LaneOffsets } from './lane-offsets.ts';
@@ -18,7 +18,7 @@ export interface LaneContext {
   readonly broker: Broker;
   readonly store: LaneStore;
   readonly group: string;
-  readonly answering: Answering;
+  readonly answerContext: AnswerContext;
   /**
    * How far the lanes have published. Two lanes may write one product one after the other, and each
    * publishes by itself. So an answer waits until the answer that it rests on is published: the one

@@ -4,7 +4,7 @@ import { TooMuchAtOnceError } from '../service-layer/errors.ts';
 import type { CommittedProgress, LanePosition } from '../service-layer/lane-store.ts';
 import type { Partition } from '../service-layer/records.ts';
 import { DeliveryTrace } from '../tracing/delivery-trace.ts';
-import type { HandlerFailure } from './answering.ts';
+import type { HandlerFailure } from './answer-context.ts';
 import { commitPart, reportPart } from './commit-part.ts';
 import { DeliveryOrder } from './delivery-order.ts';
 import { DeliveryQueue, type Part } from './delivery-queue.ts';
@@ -15,7 +15,7 @@ import { StepTimes } from './metrics/transaction-metrics.ts';
 import { OutboxRelay, type RelayQueue } from './outbox-relay.ts';
 import { type CommandRecord, readRecords } from './read-delivery.ts';
 import type { OpenLane } from './take-over.ts';
-import type { Unanswered } from './unanswered.ts';
+import type { UnansweredCommands } from './unanswered-commands.ts';
 
 const DRAIN_TIMEOUT_MS = 10_000;
 
@@ -27,7 +27,7 @@ interface LaneWorkOptions {
   /** Aborts when the lane closes. */
   readonly closing: AbortSignal;
   /** Knows the oldest command without an answer, from one opening to the next. */
-  readonly unanswered: Unanswered;
+  readonly unanswered: UnansweredCommands;
   /** Called after each commit to the database, with the number of commands. */
   readonly onCommitted: (count: number) => void;
   /** Called when only another opening of the lane can help. */
@@ -75,10 +75,10 @@ export class LaneWork {
       onPublished: ({ nextOffset, records }, ms) => {
         this.#publishedBelowOffset = Math.max(this.#publishedBelowOffset, nextOffset);
         this.#options.unanswered.notePublished(nextOffset);
-        context.answering.metrics.publications.observe(records.length, ms);
+        context.answerContext.metrics.publications.observe(records.length, ms);
       },
       onBroken: (error) => {
-        context.answering.metrics.publications.countFailure();
+        context.answerContext.metrics.publications.countFailure();
         options.onTrouble(error, this);
       },
     });
@@ -170,7 +170,7 @@ export class LaneWork {
         queue.advance(await order.answer(part, queue.failure));
       } catch (error) {
         const recovery = queue.fail(error);
-        context.answering.metrics.transactions.countFailure(recovery.action);
+        context.answerContext.metrics.transactions.countFailure(recovery.action);
         if (recovery.action === 'reopen') return onTrouble(error, this);
         const { action } = recovery;
         // Halving a large delivery is normal. It is no failure to log.
@@ -196,7 +196,7 @@ export class LaneWork {
     const times = new StepTimes();
     const position = this.#position;
     reachFaultPoint('delivered');
-    const read = await readRecords(records, context.answering.strictCommands);
+    const read = await readRecords(records, context.answerContext.strictCommands);
     times.end('read');
     reachFaultPoint('decoded');
     const part = { ...this.#circumstances(read), position, failure, settledBelowOffset };

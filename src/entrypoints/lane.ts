@@ -15,7 +15,7 @@ import { LaneWork } from './lane-work.ts';
 import type { RelayQueue } from './outbox-relay.ts';
 import { causeOf, OtherLaneError, type Reopening } from './reopening.ts';
 import { type OpenLane, takeOver } from './take-over.ts';
-import { Unanswered } from './unanswered.ts';
+import { UnansweredCommands } from './unanswered-commands.ts';
 
 /**
  * What a lane does at the moment:
@@ -67,7 +67,7 @@ export class Lane implements PartitionOwner, ObservedLane {
   #decidedCount = 0;
   #refusal: string | null = null;
   #lastReopening: Reopening | null = null;
-  readonly #unanswered = new Unanswered();
+  readonly #unanswered = new UnansweredCommands();
   #readBelowOffset = 0;
 
   /**
@@ -315,7 +315,7 @@ export class Lane implements PartitionOwner, ObservedLane {
         `Partition ${this.partition} stopped: ${message}`,
       );
     }
-    this.#context.answering.metrics.lanes.countStop(error, this.#state.kind === 'working');
+    this.#context.answerContext.metrics.lanes.countStop(error, this.#state.kind === 'working');
     this.#state = { kind: 'opening', problem: message };
     this.#lastReopening = { at: new Date().toISOString(), cause: causeOf(error), message };
     return reopenAfterMs(error, this.#failures, Math.random());

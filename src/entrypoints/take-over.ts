@@ -97,8 +97,8 @@ export async function takeOver(
 }
 
 /** Reads the size of the largest message of the dead letters topic and of the events topic. */
-function maxMessageBytes({ broker, answering }: LaneContext): Promise<[number, number]> {
-  const { deadLettersTopic, eventsTopic } = answering;
+function maxMessageBytes({ broker, answerContext }: LaneContext): Promise<[number, number]> {
+  const { deadLettersTopic, eventsTopic } = answerContext;
   return Promise.all([
     broker.maxMessageBytes(deadLettersTopic),
     broker.maxMessageBytes(eventsTopic),

@@ -1,15 +1,15 @@
 // @module-tag db
 
 import { expect, test } from 'vitest';
-import type { HandlerFailure } from '../../src/entrypoints/answering.ts';
-import { quietAnswering } from '../support/commands.ts';
+import type { HandlerFailure } from '../../src/entrypoints/answer-context.ts';
+import { quietAnswerContext } from '../support/commands.ts';
 import { describeOnEachDatabase } from '../support/databases.ts';
 import { answerInLane } from '../support/lane-transaction.ts';
 
 const FAILURE = { message: 'the handler has a bug', attempts: 4 };
 
 describeOnEachDatabase('A command that two lanes received', (current) => {
-  const answering = quietAnswering();
+  const answerContext = quietAnswerContext();
   const body = {
     id: 'twice',
     type: 'CreateBatch',
@@ -21,7 +21,7 @@ describeOnEachDatabase('A command that two lanes received', (current) => {
 
   async function answerIn(partition: number, failure: HandlerFailure | null) {
     const database = await current.database();
-    const answers = await answerInLane(database, answering, { partition, body }, { failure });
+    const answers = await answerInLane(database, answerContext, { partition, body }, { failure });
     return answers.map(({ topic }) => topic);
   }
 

@@ -77,7 +77,7 @@ describeOnEachDatabase('A lane', (current) => {
       group: 'group',
       recoveryAdvice: async () => '',
       log: pino({ level: 'silent' }),
-      answering: {
+      answerContext: {
         bus,
         eventsTopic: 'events',
         deadLettersTopic: 'dead-letters',

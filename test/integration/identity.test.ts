@@ -2,8 +2,8 @@
 
 import { expect, test } from 'vitest';
 import type { Database } from '../../src/adapters/database/database.ts';
-import type { HandlerFailure } from '../../src/entrypoints/answering.ts';
-import { quietAnswering } from '../support/commands.ts';
+import type { HandlerFailure } from '../../src/entrypoints/answer-context.ts';
+import { quietAnswerContext } from '../support/commands.ts';
 import { describeOnEachDatabase } from '../support/databases.ts';
 import { answerInLane } from '../support/lane-transaction.ts';
 
@@ -19,7 +19,7 @@ const REDRIVE = '/allocation/dead-letters';
 const order = (orderid: string) => ({ type: 'AllocateOrder', orderid, sku: 'LAMP', qty: 1 });
 
 describeOnEachDatabase('A command', (current) => {
-  const answering = quietAnswering();
+  const answerContext = quietAnswerContext();
 
   function messageOf({ source, id, orderid }: Sent, partition: number) {
     const { type, ...data } = order(orderid);
@@ -41,7 +41,7 @@ describeOnEachDatabase('A command', (current) => {
     const answers: string[] = [];
     for (const sent of messages) {
       const message = messageOf(sent, partition);
-      const outbox = await answerInLane(database, answering, message, { failure });
+      const outbox = await answerInLane(database, answerContext, message, { failure });
       answers.push(
         ...outbox.map(({ topic, value }) => `${topic}: ${JSON.parse(String(value)).orderid}`),
       );

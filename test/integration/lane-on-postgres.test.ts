@@ -69,7 +69,7 @@ describe.skipIf(inject('postgresUrl') === null)('A lane on PostgreSQL', () => {
     await broker.tail('dead-letters', 'beginning', (record) => deadLetters.push(record));
     const metrics = new Metrics();
     bus = new BusyBus();
-    const answering = {
+    const answerContext = {
       bus,
       eventsTopic: 'events',
       deadLettersTopic: 'dead-letters',
@@ -84,7 +84,7 @@ describe.skipIf(inject('postgresUrl') === null)('A lane on PostgreSQL', () => {
       group: 'group',
       recoveryAdvice: async () => '',
       log: pino({ level: 'info' }, { write: (line) => logged.push(JSON.parse(line).msg) }),
-      answering,
+      answerContext,
     });
   });
 

@@ -2,16 +2,16 @@
 
 import { expect, test } from 'vitest';
 import { releaseParked } from '../../src/adapters/database/lanes/parked-release.ts';
-import type { HandlerFailure } from '../../src/entrypoints/answering.ts';
+import type { HandlerFailure } from '../../src/entrypoints/answer-context.ts';
 import { ParkingFullError } from '../../src/service-layer/parking.ts';
-import { quietAnswering } from '../support/commands.ts';
+import { quietAnswerContext } from '../support/commands.ts';
 import { describeOnEachDatabase } from '../support/databases.ts';
 import { answerInLane, outcomesOf } from '../support/lane-transaction.ts';
 
 const FAILURE = { message: 'the handler has a bug', attempts: 4 };
 
 describeOnEachDatabase('When parking is full', (current) => {
-  const answering = { ...quietAnswering(), parkingLimits: { ofProduct: 10, inAll: 2 } };
+  const answerContext = { ...quietAnswerContext(), parkingLimits: { ofProduct: 10, inAll: 2 } };
 
   async function answer(
     id: string,
@@ -20,7 +20,7 @@ describeOnEachDatabase('When parking is full', (current) => {
   ): Promise<readonly string[]> {
     const body = { id, type: 'AllocateOrder', orderid: id, sku, qty: 1 };
     const database = await current.database();
-    return outcomesOf(await answerInLane(database, answering, { body }, { failure }));
+    return outcomesOf(await answerInLane(database, answerContext, { body }, { failure }));
   }
 
   async function fill(): Promise<void> {

@@ -2,8 +2,8 @@
 
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
 import { Database } from '../../src/adapters/database/database.ts';
-import type { HandlerFailure } from '../../src/entrypoints/answering.ts';
-import { quietAnswering } from '../support/commands.ts';
+import type { HandlerFailure } from '../../src/entrypoints/answer-context.ts';
+import { quietAnswerContext } from '../support/commands.ts';
 import { postgresDatabase } from '../support/databases.ts';
 import { eventually } from '../support/eventually.ts';
 import { answerInLane, outcomesOf } from '../support/lane-transaction.ts';
@@ -26,7 +26,7 @@ describe.skipIf(inject('postgresUrl') === null)('Two lanes that work at once on 
     await place.remove();
   });
 
-  const answering = quietAnswering();
+  const answerContext = quietAnswerContext();
 
   /**
    * Answers one command in a transaction that commits when `beforeCommit` resolves.
@@ -38,7 +38,7 @@ describe.skipIf(inject('postgresUrl') === null)('Two lanes that work at once on 
     circumstances: { failure?: HandlerFailure; beforeCommit?: () => Promise<void> } = {},
   ): Promise<readonly string[]> {
     const message = { partition, body };
-    return outcomesOf(await answerInLane(database, answering, message, circumstances));
+    return outcomesOf(await answerInLane(database, answerContext, message, circumstances));
   }
 
   async function waitForLock(): Promise<void> {

@@ -128,7 +128,7 @@ export class Machines {
       broker: new SimulatedBroker(world, log, machine),
       store: this.#openStore(machine),
       openStore: (flaws: Flaws) => this.#openStore(machine, flaws),
-      answering: {
+      answerContext: {
         bus: poison.into(new MessageBus({ notifications: { outOfStock: () => {} } })),
         eventsTopic: TOPICS.events,
         deadLettersTopic: TOPICS.deadLetters,

@@ -1,7 +1,7 @@
 import type { Database } from '../../src/adapters/database/database.ts';
 import type { Command } from '../../src/domain/commands.ts';
 import type { Event } from '../../src/domain/events.ts';
-import type { Answering } from '../../src/entrypoints/answering.ts';
+import type { AnswerContext } from '../../src/entrypoints/answer-context.ts';
 import { Metrics } from '../../src/entrypoints/metrics/metrics.ts';
 import { MessageBus } from '../../src/service-layer/message-bus.ts';
 import type { UnitOfWork } from '../../src/service-layer/unit-of-work.ts';
@@ -10,7 +10,7 @@ import type { UnitOfWork } from '../../src/service-layer/unit-of-work.ts';
 export const quietBus = () => new MessageBus({ notifications: { outOfStock: () => {} } });
 
 /** Returns what a lane needs to answer commands. Nobody is notified, and the clock stands still. */
-export const quietAnswering = (): Answering => ({
+export const quietAnswerContext = (): AnswerContext => ({
   bus: quietBus(),
   eventsTopic: 'events',
   deadLettersTopic: 'dead-letters',

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import type { GroupMember } from '../../src/adapters/broker/kafka/consumer/assignor.ts';
+import type { AssignorMember } from '../../src/adapters/broker/kafka/consumer/assignor.ts';
 
 const RUNS = 500;
 const MAX_PARTITIONS = 24;
@@ -18,7 +18,7 @@ interface Ownership {
 export function member(
   memberId: string,
   { owned = [], generation = 1, givenBack = [], instanceId }: Ownership = {},
-): GroupMember {
+): AssignorMember {
   return {
     memberId,
     instanceId: instanceId ?? null,
@@ -28,10 +28,10 @@ export function member(
 
 /** Lets the members join again as the owners of what they were assigned. */
 export function rejoin(
-  members: readonly GroupMember[],
+  members: readonly AssignorMember[],
   assignment: Assignment,
   generation: number,
-): readonly GroupMember[] {
+): readonly AssignorMember[] {
   return members.map(({ memberId, instanceId, subscription }) => {
     const owned = assignment.get(memberId) ?? [];
     return { memberId, instanceId, subscription: { ...subscription, owned, generation } };
@@ -40,9 +40,9 @@ export function rejoin(
 
 /** Returns the members that claim the partition. */
 export function ownersOf(
-  members: readonly GroupMember[],
+  members: readonly AssignorMember[],
   partition: number,
-): readonly GroupMember[] {
+): readonly AssignorMember[] {
   return members.filter(({ subscription }) => subscription.owned.includes(partition));
 }
 
@@ -57,7 +57,10 @@ export function spread(counts: readonly number[]): number {
 }
 
 /** Tells whether a chain of moves that the members allow would bring two counts closer. */
-export function couldBeMoreEven(members: readonly GroupMember[], assignment: Assignment): boolean {
+export function couldBeMoreEven(
+  members: readonly AssignorMember[],
+  assignment: Assignment,
+): boolean {
   const given = members.map(({ memberId }) => assignment.get(memberId) ?? []);
   const isWanted = (partition: number) =>
     members.some(({ subscription }) => !subscription.givenBack.includes(partition));

@@ -60,7 +60,7 @@ export class LaneRun {
       group: 'group',
       recoveryAdvice: async () => '',
       log: pino({ level: 'silent' }),
-      answering: {
+      answerContext: {
         bus: quietBus(),
         ...TOPICS,
         parkingLimits: { ofProduct: 1_000, inAll: 1_000 },

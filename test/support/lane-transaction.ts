@@ -1,7 +1,7 @@
 import type { Database } from '../../src/adapters/database/database.ts';
 import { SqlLaneStore } from '../../src/adapters/database/lanes/sql-lane-store.ts';
+import type { AnswerContext, HandlerFailure } from '../../src/entrypoints/answer-context.ts';
 import { answerDelivery } from '../../src/entrypoints/answer-delivery.ts';
-import type { Answering, HandlerFailure } from '../../src/entrypoints/answering.ts';
 import { readRecords } from '../../src/entrypoints/read-delivery.ts';
 import type { OutboxRecord } from '../../src/service-layer/lane-store.ts';
 import type { Headers } from '../../src/service-layer/records.ts';
@@ -26,7 +26,7 @@ interface Circumstances {
  */
 export async function answerInLane(
   database: Database,
-  answering: Answering,
+  answerContext: AnswerContext,
   { partition = 0, body, headers = {} }: Message,
   { failure = null, beforeCommit = async () => {} }: Circumstances = {},
 ): Promise<readonly OutboxRecord[]> {
@@ -37,7 +37,7 @@ export async function answerInLane(
   const record = { ...lane, offset: position.nextOffset, timestampMs: 0, key: null };
   const part = {
     lane,
-    records: await readRecords([{ ...record, value, headers }], answering.strictCommands),
+    records: await readRecords([{ ...record, value, headers }], answerContext.strictCommands),
     position,
     publishedBelowOffset: 0,
     deadLetterMaxBytes: 1_000_000,
@@ -47,7 +47,7 @@ export async function answerInLane(
     maxAnswerBytes: Number.POSITIVE_INFINITY,
   };
   const { outbox } = await store.transaction(lane, position, async (transaction) => {
-    const progress = await answerDelivery(part, transaction, answering);
+    const progress = await answerDelivery(part, transaction, answerContext);
     await beforeCommit();
     return progress;
   });

@@ -76,7 +76,7 @@ export class TakeOverRun {
       broker: log,
       store,
       group,
-      answering: {
+      answerContext: {
         bus: quietBus(),
         ...TOPICS,
         parkingLimits: { ofProduct: 1_000, inAll: 1_000 },

@@ -13,7 +13,7 @@ import { readMark, refuseMarked } from '../../../src/adapters/database/replay/re
 import { isUsedByOthers } from '../../../src/adapters/database/replay/rebuild-target.ts';
 import { readAllocations, readOrder } from '../../../src/views/order-view.ts';
 import { runCli } from '../../support/cli.ts';
-import { quietAnswering } from '../../support/commands.ts';
+import { quietAnswerContext } from '../../support/commands.ts';
 import { onServer } from '../../support/databases.ts';
 import { eventually } from '../../support/eventually.ts';
 import { answerInLane } from '../../support/lane-transaction.ts';
@@ -117,7 +117,7 @@ describe.skipIf(inject('postgresUrl') === null)('The PostgreSQL grants of docs/s
       const id = `command-${n}-${index}`;
       const failure = 'orderid' in body && body.orderid?.startsWith('failed') ? FAILURE : null;
       const message = { body: { id, ...body }, headers };
-      await answerInLane(database, quietAnswering(), message, { failure });
+      await answerInLane(database, quietAnswerContext(), message, { failure });
     }
     await countParked(database);
     const parked = [5, 6].map((index) => `command-${n}-${index}`);

@@ -2,8 +2,8 @@
 
 import { expect, test } from 'vitest';
 import { releaseParked } from '../../../src/adapters/database/lanes/parked-release.ts';
-import type { HandlerFailure } from '../../../src/entrypoints/answering.ts';
-import { quietAnswering } from '../../support/commands.ts';
+import type { HandlerFailure } from '../../../src/entrypoints/answer-context.ts';
+import { quietAnswerContext } from '../../support/commands.ts';
 import { describeOnEachDatabase } from '../../support/databases.ts';
 import { answerInLane } from '../../support/lane-transaction.ts';
 
@@ -44,7 +44,7 @@ describeOnEachDatabase('Names of 255 characters of four bytes each', (current) =
     const headers = { ce_specversion: '1.0', ce_id: id, ce_source: source, ce_type: type };
     const database = await current.database();
     const message = { body, headers };
-    const outbox = await answerInLane(database, quietAnswering(), message, { failure });
+    const outbox = await answerInLane(database, quietAnswerContext(), message, { failure });
     return outbox.map(
       ({ topic, headers }) =>
         `${topic} ${String(headers['dead-letter-reason'] ?? headers.ce_type)}`,

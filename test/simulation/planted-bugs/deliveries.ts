@@ -27,7 +27,7 @@ export const deliveryPlants = {
     handling(parts, (records, handle) =>
       handle(
         records.filter(
-          ({ timestampMs }) => timestampMs > parts.answering.clock().getTime() - OLD_MS,
+          ({ timestampMs }) => timestampMs > parts.answerContext.clock().getTime() - OLD_MS,
         ),
       ),
     ),

@@ -75,7 +75,7 @@ export const messagePlants = {
         offset === undefined ||
         partition === undefined ||
         topic === undefined ||
-        record.topic === parts.answering.deadLettersTopic
+        record.topic === parts.answerContext.deadLettersTopic
       )
         return [record];
       const why = { 'dead-letter-reason': 'malformed', 'dead-letter-topic': topic };
@@ -83,7 +83,7 @@ export const messagePlants = {
       return [
         record,
         {
-          topic: parts.answering.deadLettersTopic,
+          topic: parts.answerContext.deadLettersTopic,
           key: null,
           value: null,
           headers: { ...why, ...where },
@@ -94,7 +94,7 @@ export const messagePlants = {
 
 function events(parts: Parts, change: (record: OutgoingRecord) => OutgoingRecord): Parts {
   return sending(parts, (record) => [
-    record.topic === parts.answering.eventsTopic ? change(record) : record,
+    record.topic === parts.answerContext.eventsTopic ? change(record) : record,
   ]);
 }
 
@@ -103,7 +103,7 @@ function letters(
   change: (record: OutgoingRecord) => readonly OutgoingRecord[],
 ): Parts {
   return sending(parts, (record) =>
-    record.topic === parts.answering.deadLettersTopic ? change(record) : [record],
+    record.topic === parts.answerContext.deadLettersTopic ? change(record) : [record],
   );
 }
 

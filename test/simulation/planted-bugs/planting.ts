@@ -1,7 +1,7 @@
 import type { Sql } from '../../../src/adapters/database/database.ts';
 import type { Command } from '../../../src/domain/commands.ts';
 import type { Event } from '../../../src/domain/events.ts';
-import type { Answering } from '../../../src/entrypoints/answering.ts';
+import type { AnswerContext } from '../../../src/entrypoints/answer-context.ts';
 import type { Broker, TransactionalProducer } from '../../../src/service-layer/broker.ts';
 import type { PartitionOwner } from '../../../src/service-layer/consumer-group.ts';
 import type {
@@ -19,7 +19,7 @@ import type { Flaws } from '../simulated-database.ts';
 export interface Parts {
   readonly broker: Broker;
   readonly store: LaneStore;
-  readonly answering: Answering;
+  readonly answerContext: AnswerContext;
   /** Opens the machine's store anew, with something wrong on the way to its database. */
   readonly openStore: (flaws: Flaws) => LaneStore;
 }
@@ -155,12 +155,12 @@ export function answering(
   before: (command: Command) => void,
   change = (events: readonly Event[]) => events,
 ): Parts {
-  const { bus } = parts.answering;
+  const { bus } = parts.answerContext;
   const handle: MessageBus['handle'] = async (command, unitOfWork) => {
     before(command);
     return change(await bus.handle(command, unitOfWork));
   };
-  return { ...parts, answering: { ...parts.answering, bus: over(bus, { handle }) } };
+  return { ...parts, answerContext: { ...parts.answerContext, bus: over(bus, { handle }) } };
 }
 
 /** A lane's producer, and how to open another one, with a suffix of the transactional id. */

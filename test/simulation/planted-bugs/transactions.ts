@@ -40,12 +40,12 @@ export const transactionPlants = {
     committing(parts, (progress) => ({ ...progress, restsOn: [] })),
   'dead letters go out before the commit': (parts) =>
     committing(parts, (progress) =>
-      atOnce(parts, progress, ({ topic }) => topic === parts.answering.deadLettersTopic),
+      atOnce(parts, progress, ({ topic }) => topic === parts.answerContext.deadLettersTopic),
     ),
   'dead letters are dropped': (parts) =>
     committing(parts, (progress) => ({
       ...progress,
-      outbox: progress.outbox.filter(({ topic }) => topic !== parts.answering.deadLettersTopic),
+      outbox: progress.outbox.filter(({ topic }) => topic !== parts.answerContext.deadLettersTopic),
     })),
   'a handler never succeeds on some good commands': (parts) =>
     answering(parts, (command) => {

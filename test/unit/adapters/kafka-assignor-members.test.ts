@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
+  type AssignorMember,
   assign,
   assignEagerly,
-  type GroupMember,
 } from '../../../src/adapters/broker/kafka/consumer/assignor.ts';
 import {
   arbitraryMembers,
@@ -86,7 +86,7 @@ describe('static members', () => {
       ['x', 'y', 'z'].map((instanceId, index) =>
         member(`${(index * 7) % 3}-${suffix}`, { instanceId }),
       );
-    const byName = (members: readonly GroupMember[]) => {
+    const byName = (members: readonly AssignorMember[]) => {
       const assignment = assign(members, 7);
       return members.map(({ instanceId, memberId }) => [instanceId, assignment.get(memberId)]);
     };

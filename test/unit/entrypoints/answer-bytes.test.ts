@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Event } from '../../../src/domain/events.ts';
 import { estimateAnswerBytes } from '../../../src/entrypoints/answer-bytes.ts';
-import type { RecordAnswer } from '../../../src/entrypoints/answering.ts';
+import type { RecordAnswer } from '../../../src/entrypoints/answer-context.ts';
 import type { IncomingCommand } from '../../../src/messages/read-command.ts';
 import { unreadable } from '../../../src/messages/unreadable.ts';
 

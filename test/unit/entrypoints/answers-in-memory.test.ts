@@ -7,7 +7,7 @@ import { LaneWork } from '../../../src/entrypoints/lane-work.ts';
 import { ByteBudget } from '../../../src/entrypoints/memory-budget.ts';
 import { Metrics } from '../../../src/entrypoints/metrics/metrics.ts';
 import { ProductTurns } from '../../../src/entrypoints/product-turns.ts';
-import { Unanswered } from '../../../src/entrypoints/unanswered.ts';
+import { UnansweredCommands } from '../../../src/entrypoints/unanswered-commands.ts';
 import type {
   AnswerRecord,
   CommittedProgress,
@@ -78,7 +78,7 @@ describe('The answers of orders with many lines and long ids', () => {
     });
     const lane = { topic: 'commands', partition };
     return new LaneWork({
-      unanswered: new Unanswered(),
+      unanswered: new UnansweredCommands(),
       lane,
       opened: {
         producer: {
@@ -101,7 +101,7 @@ describe('The answers of orders with many lines and long ids', () => {
         productTurns: new ProductTurns(),
         unknownFields: { note() {} },
         deliveryLog: { noteFailure() {}, noteDeadLetters() {} },
-        answering: {
+        answerContext: {
           bus,
           deadLettersTopic: 'dead-letters',
           eventsTopic: 'events',

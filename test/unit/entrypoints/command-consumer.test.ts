@@ -1,6 +1,6 @@
 import pino from 'pino';
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { Answering } from '../../../src/entrypoints/answering.ts';
+import type { AnswerContext } from '../../../src/entrypoints/answer-context.ts';
 import { CommandConsumer } from '../../../src/entrypoints/command-consumer.ts';
 import { Metrics } from '../../../src/entrypoints/metrics/metrics.ts';
 import type { Broker, TransactionalProducer } from '../../../src/service-layer/broker.ts';
@@ -77,7 +77,7 @@ class FakeGroup {
       broker: broker as Broker,
       store: store as LaneStore,
       group: 'group',
-      answering: { deadLettersTopic: 'dead-letters', metrics: new Metrics() } as Answering,
+      answerContext: { deadLettersTopic: 'dead-letters', metrics: new Metrics() } as AnswerContext,
       recoveryAdvice: async () => 'ask an operator',
       log: pino({ level: 'silent' }),
     });

@@ -1,15 +1,19 @@
 import { describe, expect, it } from 'vitest';
 import type { Event } from '../../../src/domain/events.ts';
-import type { Answering, DeliveryPart, RecordAnswer } from '../../../src/entrypoints/answering.ts';
+import type {
+  AnswerContext,
+  DeliveryPart,
+  RecordAnswer,
+} from '../../../src/entrypoints/answer-context.ts';
 import { encodeAnswers } from '../../../src/entrypoints/encode-answers.ts';
 import type { IncomingCommand } from '../../../src/messages/read-command.ts';
 import { unreadable } from '../../../src/messages/unreadable.ts';
 
-const answering = {
+const answerContext = {
   clock: () => new Date('2027-01-15T09:30:00Z'),
   eventsTopic: 'events',
   deadLettersTopic: 'dead-letters',
-} as Answering;
+} as AnswerContext;
 const part: DeliveryPart = {
   lane: { topic: 'commands', partition: 2 },
   records: [],
@@ -48,7 +52,7 @@ const answer = (offset: number, changes: Partial<RecordAnswer> = {}): RecordAnsw
   ...changes,
 });
 const encode = (answers: readonly RecordAnswer[], failure: DeliveryPart['failure'] = null) =>
-  encodeAnswers(answers, { ...part, failure }, answering);
+  encodeAnswers(answers, { ...part, failure }, answerContext);
 
 /** Returns why the answer became a dead letter. */
 async function causeOf(changes: Partial<RecordAnswer>, failure: DeliveryPart['failure'] = null) {

@@ -1,7 +1,7 @@
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
+import type { AnswerContext, DeliveryPart } from '../../../src/entrypoints/answer-context.ts';
 import { answerDelivery } from '../../../src/entrypoints/answer-delivery.ts';
-import type { Answering, DeliveryPart } from '../../../src/entrypoints/answering.ts';
 import { Lane } from '../../../src/entrypoints/lane.ts';
 import type { LaneContext } from '../../../src/entrypoints/lane-context.ts';
 import { ByteBudget } from '../../../src/entrypoints/memory-budget.ts';
@@ -20,7 +20,7 @@ async function resumePoint(leaderEpoch: number | undefined, beginning: number) {
   const context = {
     group: 'group',
     log: pino({ level: 'silent' }),
-    answering: { deadLettersTopic: 'dead-letters', eventsTopic: 'events' },
+    answerContext: { deadLettersTopic: 'dead-letters', eventsTopic: 'events' },
     published: { note() {}, cover: async () => true, covers: () => true },
     earlier: { note() {}, look() {} },
     relayBudget: new ByteBudget(1_000_000),
@@ -98,7 +98,7 @@ async function positionAfter(epochs: readonly (number | undefined)[], known?: nu
       ...(leaderEpoch !== undefined && { leaderEpoch }),
     }),
   );
-  const answering = {
+  const answerContext = {
     eventsTopic: 'events',
     deadLettersTopic: 'dead-letters',
     parkingLimits: { ofProduct: 1, inAll: 1_000 },
@@ -120,7 +120,7 @@ async function positionAfter(epochs: readonly (number | undefined)[], known?: nu
     settledBelowOffset: 0,
     maxAnswerBytes: 1_000_000,
   };
-  return (await answerDelivery(batch, transaction, answering as unknown as Answering)).next;
+  return (await answerDelivery(batch, transaction, answerContext as unknown as AnswerContext)).next;
 }
 
 describe('a delivery', () => {

@@ -14,7 +14,7 @@ import type {
   LaneTransaction,
 } from '../../../src/service-layer/lane-store.ts';
 import type { Partition, ReceivedRecord } from '../../../src/service-layer/records.ts';
-import { quietAnswering } from '../../support/commands.ts';
+import { quietAnswerContext } from '../../support/commands.ts';
 import { eventually } from '../../support/eventually.ts';
 
 const lane = { topic: 'commands', partition: 0 };
@@ -74,7 +74,7 @@ class Surroundings {
     return {
       group: 'group',
       log: pino({ level: 'silent' }),
-      answering: { ...quietAnswering(), metrics: new Metrics() },
+      answerContext: { ...quietAnswerContext(), metrics: new Metrics() },
       published: { note() {}, cover: async () => true, covers: () => true },
       earlier: { note() {}, look() {}, awaitedLanesOf: () => null },
       relayBudget: new ByteBudget(100_000_000),

@@ -3,7 +3,7 @@ import { LaneRefusedError, OlderDatabaseError } from '../../../src/entrypoints/l
 import { LaneReports } from '../../../src/entrypoints/lane-report.ts';
 import type { ObservedLane } from '../../../src/entrypoints/lane-watch.ts';
 import { causeOf, OtherLaneError } from '../../../src/entrypoints/reopening.ts';
-import { Unanswered } from '../../../src/entrypoints/unanswered.ts';
+import { UnansweredCommands } from '../../../src/entrypoints/unanswered-commands.ts';
 import {
   DatabaseTroubleError,
   FailoverError,
@@ -112,7 +112,7 @@ describe('The oldest unanswered command', () => {
   const record = (offset: number) => ({ offset, timestampMs: offset * 10 }) as ReceivedRecord;
 
   it('is the first of those that wait for their publication, then the one in hand', () => {
-    const unanswered = new Unanswered();
+    const unanswered = new UnansweredCommands();
     expect(unanswered.oldestMs).toBeNull();
     unanswered.noteFirst(record(5));
     unanswered.noteDecided(7);
@@ -130,7 +130,7 @@ describe('The oldest unanswered command', () => {
   });
 
   it('is the first whose answer is not published', () => {
-    const unanswered = new Unanswered();
+    const unanswered = new UnansweredCommands();
     for (const offset of [5, 6]) {
       unanswered.noteFirst(record(offset));
       unanswered.noteDecided(offset + 1);
@@ -142,7 +142,7 @@ describe('The oldest unanswered command', () => {
   });
 
   it('survives a reopening, unless the opening has published its answer', () => {
-    const unanswered = new Unanswered();
+    const unanswered = new UnansweredCommands();
     unanswered.noteFirst(record(5));
     unanswered.noteDecided(6);
     unanswered.noteFirst(record(6));

@@ -100,7 +100,7 @@ it('a lane that takes turns claims few commands in vain, and reads the ends once
   const context = {
     group: 'group',
     log: pino({ level: 'silent' }),
-    answering: {
+    answerContext: {
       bus,
       deadLettersTopic: 'dead-letters',
       eventsTopic: 'events',

@@ -44,7 +44,7 @@ async function open({
       { level: 'info' },
       { write: (line: string) => void lines.push(JSON.parse(line).msg) },
     ),
-    answering: { deadLettersTopic: 'dead-letters', eventsTopic: 'events' },
+    answerContext: { deadLettersTopic: 'dead-letters', eventsTopic: 'events' },
     published: { note() {}, cover: async () => true, covers: () => true },
     broker: {
       openProducer: async () => {

@@ -8,12 +8,13 @@ import { rightHistory } from '../../support/right-history.ts';
 function copyAt(offset: number, resolution?: string): LaneCommand {
   const letter = { reason: 'parked-behind', resolution } as Letter;
   return {
-    ...{ id: 'again', identity: '/shop\tagain', source: '/shop' },
+    ...{ id: 'again', source: '/shop', isPlace: false, identity: '/shop\tagain' },
+    ...{ correlationId: 'again', traceparent: null },
     ...{ place: `commands/0/${offset}`, partition: 0, offset },
     body: { type: 'CreateBatch', reference: 'there', sku: 'a', quantity: 1 },
     answer: null,
     letter: resolution === undefined ? null : letter,
-  } as LaneCommand;
+  };
 }
 
 /** Returns the offsets that the lane has handled, and the kinds of what is reported. */

@@ -1,14 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { StatusBoard } from '../../../src/status/status-board.ts';
 import { eventually } from '../../support/eventually.ts';
-import { Consuming } from '../../support/fake-kafka/consuming.ts';
 import { Edge } from '../../support/fake-kafka/edge.ts';
+import { WatchedConsumer } from '../../support/fake-kafka/watched-consumer.ts';
 
 const withinMs = 20_000;
 
 describe('The status of a service whose Kafka does not answer DescribeGroups', () => {
   let edge: Edge;
-  let consuming: Consuming;
+  let consuming: WatchedConsumer;
   let board: StatusBoard;
   /** How many questions for the members have ended. */
   let endedQuestions: number;
@@ -17,7 +17,7 @@ describe('The status of a service whose Kafka does not answer DescribeGroups', (
     endedQuestions = 0;
     edge = await Edge.start();
     edge.kafka.on('DescribeGroups', { silence: 'before' }, { isLasting: true });
-    consuming = new Consuming(edge);
+    consuming = new WatchedConsumer(edge);
     await eventually(() => expect(consuming.partitions).toEqual([0, 1, 2, 3]), { withinMs });
     const topics = { commands: 'commands', events: 'events', deadLetters: 'dead-letters' };
     board = new StatusBoard({

@@ -1,16 +1,16 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { eventually } from '../../../support/eventually.ts';
-import { Consuming } from '../../../support/fake-kafka/consuming.ts';
 import { Edge, GROUP } from '../../../support/fake-kafka/edge.ts';
 import { ERRORS } from '../../../support/fake-kafka/error-codes.ts';
 import { PartitionLog } from '../../../support/fake-kafka/log.ts';
+import { WatchedConsumer } from '../../../support/fake-kafka/watched-consumer.ts';
 
 /** A member looks at the topic every two seconds, and sends two heartbeats a second. */
 const withinMs = 20_000;
 const TEST_MS = 60_000;
 
 let edge: Edge;
-let consumers: Consuming[];
+let consumers: WatchedConsumer[];
 
 beforeEach(async () => {
   edge = await Edge.start();
@@ -23,19 +23,19 @@ afterEach(async () => {
   await edge[Symbol.asyncDispose]();
 });
 
-function consume(): Consuming {
-  const consuming = new Consuming(edge);
+function consume(): WatchedConsumer {
+  const consuming = new WatchedConsumer(edge);
   consumers.push(consuming);
   return consuming;
 }
 
-async function consumeAll(): Promise<Consuming> {
+async function consumeAll(): Promise<WatchedConsumer> {
   const first = consume();
   await eventually(() => expect(first.partitions).toEqual([0, 1, 2, 3]), { withinMs });
   return first;
 }
 
-async function consumeByTwo(): Promise<readonly [Consuming, Consuming]> {
+async function consumeByTwo(): Promise<readonly [WatchedConsumer, WatchedConsumer]> {
   const both = [await consumeAll(), consume()] as const;
   await eventually(() => expect(both.map(({ partitions }) => partitions.length)).toEqual([2, 2]), {
     withinMs,
@@ -44,7 +44,7 @@ async function consumeByTwo(): Promise<readonly [Consuming, Consuming]> {
 }
 
 /** Holds up the owners that must close. @returns what lets them close */
-function hold(consuming: Consuming): () => void {
+function hold(consuming: WatchedConsumer): () => void {
   const { promise, resolve } = Promise.withResolvers<void>();
   consuming.mayClose = promise;
   return resolve;
@@ -97,11 +97,11 @@ describe('when a second member joins', { timeout: TEST_MS }, () => {
   it('each sees all members, with their partitions and itself among them', async () => {
     const [first, second] = await consumeByTwo();
     const foreign = { instance: 'member-1', host: '127.0.0.1', partitions: [], isThis: false };
-    const seenBy = async ({ consumer }: Consuming) => {
+    const seenBy = async ({ consumer }: WatchedConsumer) => {
       const members = await consumer.members();
       return members.map(({ instance: _, ...member }) => member);
     };
-    const shown = ({ partitions }: Consuming, isThis: boolean) => ({
+    const shown = ({ partitions }: WatchedConsumer, isThis: boolean) => ({
       host: '127.0.0.1',
       partitions: partitions.toSorted(),
       isThis,

@@ -2,7 +2,7 @@ import { describe, it } from 'vitest';
 import { eventually } from '../../../support/eventually.ts';
 import { Edge, GROUP } from '../../../support/fake-kafka/edge.ts';
 import { ERRORS } from '../../../support/fake-kafka/error-codes.ts';
-import { Joined } from '../../../support/fake-kafka/joined.ts';
+import { WatchedMember } from '../../../support/fake-kafka/watched-member.ts';
 
 describe.concurrent('without an answer, or on a broken connection', () => {
   const cases = (['JoinGroup', 'SyncGroup', 'Heartbeat'] as const).flatMap((api) =>
@@ -12,7 +12,7 @@ describe.concurrent('without an answer, or on a broken connection', () => {
   it.for(cases)(
     '%s, broken %s it was carried out, is sent again',
     async ([api, when], { expect }) => {
-      await using joined = await Joined.start();
+      await using joined = await WatchedMember.start();
       if (api === 'Heartbeat') await joined.assigned();
       const nth = api === 'JoinGroup' ? 2 : 1;
       joined.edge.kafka.on(api, { broken: when }, { nth });
@@ -24,7 +24,7 @@ describe.concurrent('without an answer, or on a broken connection', () => {
   );
 
   it('a heartbeat without an answer is sent again within eight seconds', async ({ expect }) => {
-    await using joined = await Joined.start();
+    await using joined = await WatchedMember.start();
     await joined.assigned();
     joined.edge.kafka.on('Heartbeat', { silence: 'before' });
     await joined.edge.kafka.seen('Heartbeat', 1);
@@ -38,7 +38,7 @@ describe.concurrent('without an answer, or on a broken connection', () => {
   it.for(['JoinGroup', 'SyncGroup'] as const)(
     '%s: a silent coordinator is left once another node coordinates',
     async (api, { expect }) => {
-      await using joined = await Joined.start();
+      await using joined = await WatchedMember.start();
       joined.edge.kafka.on(api, { silence: 'before' }, { node: 2, isLasting: true });
       await joined.edge.kafka.seen(api);
       joined.edge.kafka.model.coordinators.group.set(GROUP, 3);
@@ -52,7 +52,7 @@ describe.concurrent('without an answer, or on a broken connection', () => {
   it('a coordinator that has left the cluster is left even if it still answers', async ({
     expect,
   }) => {
-    await using joined = await Joined.start();
+    await using joined = await WatchedMember.start();
     await joined.assigned();
     joined.edge.kafka.model.coordinators.group.set(GROUP, 3);
     const heartbeats = { answer: { throttleMs: 0, errorCode: 0 } };
@@ -68,7 +68,7 @@ describe.concurrent('without an answer, or on a broken connection', () => {
   it('Heartbeat: a silent coordinator is left once another node coordinates', async ({
     expect,
   }) => {
-    await using joined = await Joined.start();
+    await using joined = await WatchedMember.start();
     await joined.assigned();
     joined.edge.kafka.on('Heartbeat', { silence: 'before' }, { node: 2, isLasting: true });
     await joined.edge.kafka.seen('Heartbeat', 1);
@@ -93,7 +93,7 @@ describe.concurrent('FindCoordinator', () => {
   it.for(names)('is sent again after %s', async (name, { expect }) => {
     const edge = await Edge.start();
     for (const nth of [1, 2]) edge.kafka.on('FindCoordinator', { error: ERRORS[name] }, { nth });
-    await using joined = new Joined(edge);
+    await using joined = new WatchedMember(edge);
     await joined.assigned();
     expect(edge.kafka.requests('FindCoordinator').length).toBeGreaterThanOrEqual(3);
     expect(edge.kafka.requests('FindCoordinator')[0]).toEqual({ key: GROUP, kind: 0 });
@@ -103,7 +103,7 @@ describe.concurrent('FindCoordinator', () => {
 it.concurrent('asks a loading coordinator with pauses even if it wants to join again', async ({
   expect,
 }) => {
-  await using joined = await Joined.start();
+  await using joined = await WatchedMember.start();
   joined.edge.kafka.on(
     'SyncGroup',
     { error: ERRORS.COORDINATOR_LOAD_IN_PROGRESS },

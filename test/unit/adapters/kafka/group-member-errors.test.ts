@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { eventually } from '../../../support/eventually.ts';
 import { GROUP } from '../../../support/fake-kafka/edge.ts';
 import { ERRORS, type ErrorName } from '../../../support/fake-kafka/error-codes.ts';
-import { Joined } from '../../../support/fake-kafka/joined.ts';
+import { WatchedMember } from '../../../support/fake-kafka/watched-member.ts';
 
 type MemberApi = 'JoinGroup' | 'SyncGroup' | 'Heartbeat';
 type Row = readonly [MemberApi, ErrorName];
@@ -24,7 +24,7 @@ describe.concurrent('while the coordinator moves or loads', () => {
   it.for(ASKED_AGAIN)(
     '%s is sent again in its generation after %s',
     async ([api, name], { expect }) => {
-      await using joined = await Joined.start();
+      await using joined = await WatchedMember.start();
       if (api === 'Heartbeat') await joined.assigned();
       const nth = api === 'JoinGroup' ? 2 : 1; // the first one is answered with the member id
       joined.edge.kafka.on(api, { error: ERRORS[name] }, { nth });
@@ -46,7 +46,7 @@ describe.concurrent('while the coordinator moves or loads', () => {
   it.for(moved)(
     '%s goes to the new coordinator while %s lasts',
     async ([api, name], { expect }) => {
-      await using joined = await Joined.start();
+      await using joined = await WatchedMember.start();
       if (api === 'Heartbeat') await joined.assigned();
       joined.edge.kafka.on(api, { error: ERRORS[name] }, { node: 2, isLasting: true });
       const before = joined.edge.kafka.requests(api, 2).length;
@@ -71,7 +71,7 @@ describe.concurrent('at a rebalance', () => {
   it.for(rejoined)(
     '%s: after %s it rejoins and gives nothing up',
     async ([api, name], { expect }) => {
-      await using joined = await Joined.start();
+      await using joined = await WatchedMember.start();
       if (api === 'Heartbeat') await joined.assigned();
       joined.edge.kafka.on(api, { error: ERRORS[name] });
       await joined.assigned(api === 'Heartbeat' ? 2 : 1);
@@ -94,7 +94,7 @@ describe.concurrent('when the group has gone on without it', () => {
   it.for(lost)(
     '%s: after %s it gives all up and joins %s',
     async ([api, name, how], { expect }) => {
-      await using joined = await Joined.start();
+      await using joined = await WatchedMember.start();
       if (api === 'Heartbeat') await joined.assigned();
       const wasAssigned = joined.told.length;
       joined.edge.kafka.on(api, { error: ERRORS[name] });
@@ -118,7 +118,7 @@ describe.concurrent('when the group has gone on without it', () => {
     ['REBALANCE_IN_PROGRESS', ['yours', 'yours']],
     ['ILLEGAL_GENERATION', ['yours', 'lost', 'yours']],
   ] as const)('JoinGroup: after %s it rejoins: %o', async ([name, told], { expect }) => {
-    await using joined = await Joined.start();
+    await using joined = await WatchedMember.start();
     await joined.assigned();
     const { memberId } = joined.member.membership;
     joined.edge.kafka.on('JoinGroup', { error: ERRORS[name] });
@@ -129,7 +129,7 @@ describe.concurrent('when the group has gone on without it', () => {
   });
 
   it('JoinGroup: after UNKNOWN_MEMBER_ID it gives all up and joins anew', async ({ expect }) => {
-    await using joined = await Joined.start();
+    await using joined = await WatchedMember.start();
     await joined.assigned();
     joined.edge.kafka.on('JoinGroup', { error: ERRORS.UNKNOWN_MEMBER_ID });
     joined.member.rejoin();
@@ -154,7 +154,7 @@ describe.concurrent('when an operator must change something', () => {
   ];
 
   it.for(refused)('%s: after %s it joins five seconds later', async ([api, name], { expect }) => {
-    await using joined = await Joined.start();
+    await using joined = await WatchedMember.start();
     if (api === 'Heartbeat') await joined.assigned();
     const before = joined.told.length;
     joined.edge.kafka.on(api, { error: ERRORS[name] });
@@ -168,7 +168,7 @@ describe.concurrent('when an operator must change something', () => {
 it.for(['JoinGroup', 'SyncGroup', 'Heartbeat'] as const)(
   '%s: another process with its name fences it for good',
   async (api) => {
-    await using joined = await Joined.start('shop-1');
+    await using joined = await WatchedMember.start('shop-1');
     if (api === 'Heartbeat') await joined.assigned();
     joined.edge.kafka.on(api, { error: ERRORS.FENCED_INSTANCE_ID });
     await eventually(() => expect(joined.told.at(-1)).toBe('lost'));
@@ -186,7 +186,7 @@ it.for(['JoinGroup', 'SyncGroup', 'Heartbeat'] as const)(
 it.concurrent.for(['REBALANCE_IN_PROGRESS', 'ILLEGAL_GENERATION', 'UNKNOWN_MEMBER_ID'] as const)(
   'joins again with pauses while JoinGroup answers %s',
   async (name, { expect }) => {
-    await using joined = await Joined.start();
+    await using joined = await WatchedMember.start();
     joined.edge.kafka.on('JoinGroup', { error: ERRORS[name] }, { isLasting: true });
     const askedAtMs = performance.now();
     await joined.edge.kafka.seen('JoinGroup', 8);

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { eventually } from '../../../support/eventually.ts';
 import { ERRORS, type ErrorName } from '../../../support/fake-kafka/error-codes.ts';
-import { Joined } from '../../../support/fake-kafka/joined.ts';
+import { WatchedMember } from '../../../support/fake-kafka/watched-member.ts';
 
 /** Longer than a rebalance of live members takes. */
 const PATIENCE_MS = 15_000;
@@ -28,7 +28,7 @@ const CASES: readonly (readonly ['JoinGroup' | 'SyncGroup' | 'Heartbeat', ErrorN
 ];
 
 it.each(CASES)('%s: %s for 15 s is a problem until it succeeds', async (api, name, words) => {
-  await using joined = await Joined.start();
+  await using joined = await WatchedMember.start();
   const { edge, member } = joined;
   if (api === 'Heartbeat') await joined.assigned();
   edge.kafka.on(api, { error: ERRORS[name] }, { isLasting: true });

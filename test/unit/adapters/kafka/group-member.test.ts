@@ -5,10 +5,10 @@ import { TroubleError } from '../../../../src/service-layer/errors.ts';
 import { eventually } from '../../../support/eventually.ts';
 import { Edge, GROUP } from '../../../support/fake-kafka/edge.ts';
 import { ERRORS } from '../../../support/fake-kafka/error-codes.ts';
-import { Joined } from '../../../support/fake-kafka/joined.ts';
+import { WatchedMember } from '../../../support/fake-kafka/watched-member.ts';
 
 it('joins with the id of the coordinator, assigns as the leader, sends heartbeats', async () => {
-  await using joined = await Joined.start();
+  await using joined = await WatchedMember.start();
   const { edge, member } = joined;
   await eventually(() => expect(joined.told).toEqual(['yours']));
   const [first, second] = edge.kafka.requests('JoinGroup', 2);
@@ -33,7 +33,7 @@ it('joins with the id of the coordinator, assigns as the leader, sends heartbeat
 });
 
 it('leaves the group when it closes', async () => {
-  await using joined = await Joined.start();
+  await using joined = await WatchedMember.start();
   await joined.assigned();
   const { memberId } = joined.member.membership;
   await joined.member.close();
@@ -43,7 +43,7 @@ it('leaves the group when it closes', async () => {
 });
 
 it('does not leave as a static member, which has its name from the first join on', async () => {
-  await using joined = await Joined.start('shop-1');
+  await using joined = await WatchedMember.start('shop-1');
   await joined.assigned();
   await joined.member.close();
   expect(joined.edge.kafka.requests('JoinGroup').map(({ instanceId }) => instanceId)).toEqual([
@@ -62,7 +62,7 @@ const LEAVE_ERRORS = [
 ] as const;
 
 it.each(LEAVE_ERRORS)('closes in time although LeaveGroup answers %s', async (name) => {
-  await using joined = await Joined.start();
+  await using joined = await WatchedMember.start();
   await joined.assigned();
   joined.edge.kafka.on('LeaveGroup', { error: ERRORS[name] });
   await joined.member.close();
@@ -75,7 +75,7 @@ describe.concurrent('a member that closes', () => {
     const held = Promise.withResolvers<void>();
     edge.kafka.on('FindCoordinator', { held: held.promise }, { isLasting: true });
     edge.kafka.on('JoinGroup', { silence: 'before' }, { isLasting: true });
-    await using joined = new Joined(edge, 'shop-1');
+    await using joined = new WatchedMember(edge, 'shop-1');
     await edge.kafka.seen('FindCoordinator');
     const closingAtMs = performance.now();
     const closing = joined.member.close();
@@ -92,7 +92,7 @@ describe.concurrent('a member that closes', () => {
     const edge = await Edge.start();
     const held = Promise.withResolvers<void>();
     edge.kafka.on('JoinGroup', { held: held.promise }, { nth });
-    await using joined = new Joined(edge);
+    await using joined = new WatchedMember(edge);
     await edge.kafka.seen('JoinGroup', nth);
     const closing = joined.member.close();
     held.resolve();
@@ -105,7 +105,7 @@ describe.concurrent('a member that closes', () => {
   it('ends soon although the coordinator does not name it', async ({ expect }) => {
     const edge = await Edge.start();
     edge.kafka.on('JoinGroup', { silence: 'before' }, { isLasting: true });
-    await using joined = new Joined(edge);
+    await using joined = new WatchedMember(edge);
     await edge.kafka.seen('JoinGroup');
     const closingAtMs = performance.now();
     await joined.member.close();

@@ -13,7 +13,7 @@ import type { MemberSubscription } from './subscription.ts';
  * two generations are enough.
  */
 
-export interface GroupMember {
+export interface AssignorMember {
   readonly memberId: string;
   /** The name that a static member keeps across restarts (KIP-345). */
   readonly instanceId: string | null;
@@ -24,17 +24,17 @@ export interface GroupMember {
 interface Claim {
   readonly generation: number;
   /** Null if two members claim the partition with the same generation. */
-  readonly owner: GroupMember | null;
+  readonly owner: AssignorMember | null;
 }
 
 /** The partitions that the target gives to one member. */
 interface Share {
-  readonly member: GroupMember;
+  readonly member: AssignorMember;
   /** The partitions that the member keeps come first. */
   readonly partitions: Set<number>;
 }
 
-type MayTake = (partition: number, member: GroupMember) => boolean;
+type MayTake = (partition: number, member: AssignorMember) => boolean;
 
 /**
  * Divides the partitions among the members. A partition that must leave its owner goes to no member
@@ -42,7 +42,7 @@ type MayTake = (partition: number, member: GroupMember) => boolean;
  * @returns each member's partitions by member id, in ascending order
  */
 export function assign(
-  members: readonly GroupMember[],
+  members: readonly AssignorMember[],
   partitionCount: number,
 ): ReadonlyMap<string, readonly number[]> {
   const claims = claimsOf(members);
@@ -57,7 +57,7 @@ export function assign(
  * member has given up all partitions before it joins.
  */
 export function assignEagerly(
-  members: readonly GroupMember[],
+  members: readonly AssignorMember[],
   partitionCount: number,
 ): ReadonlyMap<string, readonly number[]> {
   return partitionsByMember(targetOf(members, partitionCount, claimsOf(members)), () => true);
@@ -68,7 +68,7 @@ export function assignEagerly(
  * them in the next round, after their owners have closed them.
  */
 export function countWithheld(
-  members: readonly GroupMember[],
+  members: readonly AssignorMember[],
   partitionCount: number,
 ): ReadonlyMap<string, number> {
   const assignments = assign(members, partitionCount);
@@ -94,7 +94,7 @@ function partitionsByMember(
 }
 
 /** Finds each partition's claim. A claim of a later generation replaces an earlier one. */
-function claimsOf(members: readonly GroupMember[]): ReadonlyMap<number, Claim> {
+function claimsOf(members: readonly AssignorMember[]): ReadonlyMap<number, Claim> {
   const claims = new Map<number, Claim>();
   for (const member of members) {
     const { generation, owned } = member.subscription;
@@ -110,7 +110,7 @@ function claimsOf(members: readonly GroupMember[]): ReadonlyMap<number, Claim> {
 
 /** Divides all partitions as they shall be in the end. The members need up to two generations. */
 function targetOf(
-  members: readonly GroupMember[],
+  members: readonly AssignorMember[],
   partitionCount: number,
   claims: ReadonlyMap<number, Claim>,
 ): readonly Share[] {
@@ -139,7 +139,7 @@ function targetOf(
  * Makes the rule for given-back partitions. A partition goes to no member that has given it back.
  * If all members have given it back, it stays with its owner.
  */
-function takersOf(members: readonly GroupMember[], claims: ReadonlyMap<number, Claim>): MayTake {
+function takersOf(members: readonly AssignorMember[], claims: ReadonlyMap<number, Claim>): MayTake {
   const givenBack = new Map(
     members.map((member) => [member, new Set(member.subscription.givenBack)]),
   );
@@ -153,11 +153,11 @@ function takersOf(members: readonly GroupMember[], claims: ReadonlyMap<number, C
 }
 
 /** Orders members so that a restart, which changes a static member's id, does not move it. */
-function byName(a: GroupMember, b: GroupMember): number {
+function byName(a: AssignorMember, b: AssignorMember): number {
   return nameOf(a) < nameOf(b) ? -1 : 1;
 }
 
-function nameOf({ instanceId, memberId }: GroupMember): string {
+function nameOf({ instanceId, memberId }: AssignorMember): string {
   return instanceId ?? memberId;
 }
 

@@ -1,7 +1,6 @@
 import { describe, it } from 'vitest';
 import { eventually } from '../../../../support/eventually.ts';
 import type { ApiName } from '../../../../support/fake-kafka/apis.ts';
-import { Consuming } from '../../../../support/fake-kafka/consuming.ts';
 import {
   Edge,
   event,
@@ -11,6 +10,7 @@ import {
 } from '../../../../support/fake-kafka/edge.ts';
 import { ERRORS, type ErrorName } from '../../../../support/fake-kafka/error-codes.ts';
 import { asAlice, captureLog } from '../../../../support/fake-kafka/secure-edge.ts';
+import { WatchedConsumer } from '../../../../support/fake-kafka/watched-consumer.ts';
 
 const TOPIC = 'TOPIC_AUTHORIZATION_FAILED';
 const GROUPS = 'GROUP_AUTHORIZATION_FAILED';
@@ -88,7 +88,7 @@ describe.concurrent('a consumer without a permission', () => {
   it('has a problem and one warning until it may read the topic', async ({ expect }) => {
     const output = captureLog();
     await using edge = await Edge.start({ ...asAlice('PLAIN'), log: output.log });
-    const consuming = new Consuming(edge);
+    const consuming = new WatchedConsumer(edge);
     try {
       await consuming.consumer.firstJoin;
       edge.kafka.on('Fetch', { error: ERRORS[TOPIC] }, { isLasting: true });
@@ -114,7 +114,7 @@ describe.concurrent('a consumer without a permission', () => {
       const output = captureLog();
       await using edge = await Edge.start({ ...asAlice('PLAIN'), log: output.log });
       edge.kafka.on(api, { error: ERRORS[GROUPS] }, { isLasting: true });
-      const consuming = new Consuming(edge);
+      const consuming = new WatchedConsumer(edge);
       try {
         await eventually(
           () =>

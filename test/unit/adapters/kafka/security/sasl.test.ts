@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { eventually } from '../../../../support/eventually.ts';
-import { Consuming } from '../../../../support/fake-kafka/consuming.ts';
 import { Edge, event, position } from '../../../../support/fake-kafka/edge.ts';
 import {
   ALL_PARTS,
@@ -10,6 +9,7 @@ import {
   PARTS,
   PASSWORD,
 } from '../../../../support/fake-kafka/secure-edge.ts';
+import { WatchedConsumer } from '../../../../support/fake-kafka/watched-consumer.ts';
 
 const MECHANISMS = ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512'] as const;
 /** Longer than a second, because Kafka lets a connection authenticate again once a second. */
@@ -78,7 +78,7 @@ describe('before a session ends', () => {
     await using edge = await Edge.start(
       asAlice('SCRAM-SHA-256', PASSWORD, { sessionMs: SESSION_MS }),
     );
-    const consuming = new Consuming(edge);
+    const consuming = new WatchedConsumer(edge);
     try {
       await consuming.consumer.firstJoin;
       const producer = await edge.openProducer();

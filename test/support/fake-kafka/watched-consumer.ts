@@ -13,10 +13,10 @@ const TOPIC = 'commands';
 class Owner implements PartitionOwner {
   readonly assigned: AssignedPartition;
   readonly received: string[] = [];
-  readonly #consuming: Consuming;
+  readonly #consuming: WatchedConsumer;
   isClosing = false;
 
-  constructor(assigned: AssignedPartition, consuming: Consuming) {
+  constructor(assigned: AssignedPartition, consuming: WatchedConsumer) {
     this.assigned = assigned;
     this.#consuming = consuming;
     if (consuming.isResuming) assigned.resumeFrom(0);
@@ -34,7 +34,7 @@ class Owner implements PartitionOwner {
 }
 
 /** A consumer of `commands`, and the owners that it has made. */
-export class Consuming {
+export class WatchedConsumer {
   readonly consumer: KafkaConsumer;
   readonly owners: Owner[] = [];
   /** The partitions whose owners have been closed, in order. */

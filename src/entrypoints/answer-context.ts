@@ -9,7 +9,7 @@ import type { Metrics } from './metrics/metrics.ts';
 import type { CommandRecord } from './read-delivery.ts';
 
 /** What answering needs besides the records and the transaction. */
-export interface Answering {
+export interface AnswerContext {
   readonly bus: MessageBus;
   readonly eventsTopic: string;
   readonly deadLettersTopic: string;

@@ -11,7 +11,7 @@ interface Decided {
  * Knows the send time of a lane's oldest delivered command without a published answer. The
  * knowledge survives a reopening of the lane. The relay's queue bounds the memory.
  */
-export class Unanswered {
+export class UnansweredCommands {
   /** The first command that the lane has not decided. Null: it has decided all. */
   #first: Pick<ReceivedRecord, 'offset' | 'timestampMs'> | null = null;
   #decided: Decided[] = [];

@@ -4,7 +4,7 @@ import { eventually } from '../eventually.ts';
 import { Edge, GROUP } from './edge.ts';
 
 /** A member of a group that node 2 coordinates, and the notices that it got. */
-export class Joined implements AsyncDisposable {
+export class WatchedMember implements AsyncDisposable {
   readonly edge: Edge;
   readonly told: string[] = [];
   readonly fenced: string[] = [];
@@ -27,8 +27,8 @@ export class Joined implements AsyncDisposable {
     this.member = new GroupMember(options, edge.view, GROUP, [protocol], events);
   }
 
-  static async start(instanceId?: string): Promise<Joined> {
-    return new Joined(await Edge.start(), instanceId);
+  static async start(instanceId?: string): Promise<WatchedMember> {
+    return new WatchedMember(await Edge.start(), instanceId);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
