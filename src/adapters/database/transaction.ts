@@ -7,7 +7,7 @@ import {
 } from './connection/database-limits.ts';
 import type { Dialect } from './connection/database-url.ts';
 import { statementTimeoutMs } from './connection/long-work.ts';
-import { BEGIN } from './connection/sqlite-thread.ts';
+import { BEGIN } from './connection/sqlite-messages.ts';
 import { translate, translateErrors } from './errors.ts';
 
 /*

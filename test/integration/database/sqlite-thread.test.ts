@@ -5,10 +5,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Kysely, sql } from 'kysely';
 import { expect, it, onTestFinished } from 'vitest';
-import {
-  BEGIN,
-  sqliteThreadDialect,
-} from '../../../src/adapters/database/connection/sqlite-thread.ts';
+import { BEGIN } from '../../../src/adapters/database/connection/sqlite-messages.ts';
+import { sqliteThreadDialect } from '../../../src/adapters/database/connection/sqlite-thread.ts';
 
 async function openDatabase(file = ':memory:') {
   const database = new Kysely<never>({

@@ -36,6 +36,16 @@ describe('the sources, beyond the lint rules', () => {
     );
   });
 
+  it("load only better-sqlite3 in SQLite's thread, which each process starts", async () => {
+    const connection = 'src/adapters/database/connection';
+    const files = `${connection}/sqlite-{worker,messages}.ts`;
+    expect(await expectMatches(files, /^import (?!type ).*/gm)).toEqual([
+      `${connection}/sqlite-worker.ts: import SqliteDatabase from 'better-sqlite3';`,
+      expect.stringMatching(/: import { BEGIN, .* } from '\.\/sqlite-messages\.ts';$/),
+      `${connection}/sqlite-worker.ts: import { parentPort, workerData } from 'node:worker_threads';`,
+    ]);
+  });
+
   it('use no clock, no randomness and no process in the domain', async () => {
     const outside = /\b(Date|Math\.random|crypto|performance|process|globalThis|setTimeout)\b/g;
     expect(await expectMatches('src/domain/**/*.ts', outside)).toEqual([]);

@@ -10,32 +10,9 @@ import {
   SqliteIntrospector,
   SqliteQueryCompiler,
 } from 'kysely';
-
-/**
- * Begins a transaction with the write lock. If this statement fails, the thread refuses all that is
- * sent behind it, until a rollback.
- */
-export const BEGIN = 'begin immediate';
-
-/** The options that start the thread. */
-export interface ThreadOptions {
-  /** `:memory:`, or a path. */
-  readonly file: string;
-  /** How long a statement waits for another process that has locked the file. */
-  readonly busyTimeoutMs: number;
-}
+import type { Statement, ThreadAnswer, ThreadOptions } from './sqlite-messages.ts';
 
 export type OnDeath = (error: Error) => void;
-
-export interface Statement {
-  readonly sql: string;
-  readonly parameters: readonly unknown[];
-}
-
-/** SQLite's `code` travels beside the error, because cloning between threads loses the code. */
-export type ThreadAnswer =
-  | { readonly result: QueryResult<unknown> }
-  | { readonly error: Error; readonly code: string | undefined };
 
 /**
  * Creates a Kysely dialect that runs SQLite on its own thread. The lanes decode and decide while

@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import SqliteDatabase from 'better-sqlite3';
-import { BEGIN, type Statement, type ThreadAnswer, type ThreadOptions } from './sqlite-thread.ts';
+import { BEGIN, type Statement, type ThreadAnswer, type ThreadOptions } from './sqlite-messages.ts';
 
 /*
  * The thread that `sqlite-thread.ts` starts. It has one connection and executes one statement after
