@@ -21,6 +21,7 @@ const compileCache = join(directory, 'compiled');
 const count = { passed: 0, failed: 0, skipped: 0 };
 
 const { quick, stories, campaigns } = await sortFiles();
+await fillCompileCache();
 if (selection.length === 0) {
   for (const [tool, ...options] of [
     ['tsc', '--noEmit'],
@@ -40,6 +41,15 @@ await rm(directory, { recursive: true });
 process.exitCode = count.failed > 0 ? 1 : 0;
 const skipped = count.skipped > 0 ? `, ${count.skipped} skipped` : '';
 process.stdout.write(`${count.passed} passed, ${count.failed} failed${skipped}\n`);
+
+/**
+ * Loads the service and the command line once. Otherwise the first processes of the tests would all
+ * write the cache when they end, which takes them ten seconds on a busy machine.
+ */
+async function fillCompileCache(): Promise<void> {
+  const inSource = (file: string) => join(root, 'src', file);
+  await run('node', ['--import', inSource('main.ts'), inSource('cli/allocation.ts'), '--version']);
+}
 
 /** Sorts the files of tests by their tags. */
 async function sortFiles() {
