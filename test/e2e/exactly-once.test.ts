@@ -17,7 +17,7 @@ import { RecoveryTimes } from '../support/recovery-times.ts';
 import { ServiceProcess } from '../support/service-process.ts';
 
 /** With FAULTS=all, as many kills as the fault campaign asks for. */
-const KILLS = process.env.FAULTS === 'all' ? 50 : 20;
+const KILLS = process.env.FAULTS === 'all' ? 50 : 10;
 const COMMANDS_PER_KILL = 1_000;
 /** How soon the service works again after a SIGKILL. The dead member's session alone takes 6 s. */
 const TARGET_MS = 8_000;
