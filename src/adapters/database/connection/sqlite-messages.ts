@@ -1,8 +1,8 @@
 import type { QueryResult } from 'kysely';
 
 /*
- * What `sqlite-thread.ts` and its thread say to each other. The thread imports this file, which must
- * not load Kysely: that takes longer than everything else that the thread loads.
+ * What `sqlite-thread.ts` and its thread say to each other. The thread imports this file, so the
+ * file must not load Kysely. That takes longer than everything else that the thread loads.
  */
 
 /**
