@@ -13,6 +13,7 @@ import type { MemberSubscription } from './subscription.ts';
  * two generations are enough.
  */
 
+/** A member of the group, as far as the division of the partitions needs it. */
 export interface AssignorMember {
   readonly memberId: string;
   /** The name that a static member keeps across restarts (KIP-345). */
