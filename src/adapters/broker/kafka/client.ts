@@ -21,6 +21,7 @@ export interface KafkaOptions {
 /** How long one operation may take before it fails. */
 export const OPERATION_TIMEOUT_MS = 10_000;
 const DISCONNECT_TIMEOUT_MS = 3_000;
+const STILL_ENDING = 'Kafka still ends the former transaction (CONCURRENT_TRANSACTIONS)';
 
 /**
  * Creates kafkajs's admin, for the operations that only it offers. `close` never rejects.
@@ -114,7 +115,8 @@ export function asServiceError(error: unknown, doing: string): Error {
       cause: error,
     });
   const problem = connectionProblem(error);
-  return new TroubleError(`${doing}: ${problem?.text ?? message}`, {
+  const text = isAnswer(error, 'CONCURRENT_TRANSACTIONS') ? STILL_ENDING : message;
+  return new TroubleError(`${doing}: ${problem?.text ?? text}`, {
     cause: error,
     advice: problem?.advice ?? null,
   });

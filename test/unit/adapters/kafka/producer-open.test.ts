@@ -1,4 +1,4 @@
-import { describe, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { FencedError, TroubleError } from '../../../../src/service-layer/errors.ts';
 import { Edge, event, position, TRANSACTIONAL_ID } from '../../../support/fake-kafka/edge.ts';
 import { ERRORS, type ErrorName } from '../../../support/fake-kafka/error-codes.ts';
@@ -22,6 +22,8 @@ const TROUBLE: readonly ErrorName[] = [
 
 /** Well below 10 s, after which a request without an answer is given up. */
 const AT_ONCE_MS = 5_000;
+/** The time after which an opening no longer waits for the end of the former transaction. */
+const GIVEN_UP_MS = 29_001;
 
 describe.concurrent('opening a producer', () => {
   it('asks the coordinator of its transactional id for an epoch', async ({ expect }) => {
@@ -160,4 +162,15 @@ describe.concurrent('a producer that cannot learn where to send', () => {
     expect(edge.kafka.requests('Produce')).toEqual([]);
     expect(edge.committedOffset).toBeNull();
   });
+});
+
+it('says that Kafka still ends the former transaction when that takes too long', async () => {
+  await using edge = await Edge.start();
+  const error = { error: ERRORS.CONCURRENT_TRANSACTIONS };
+  edge.kafka.on('InitProducerId', error, { isLasting: true });
+  const opening = edge.openProducer();
+  await edge.kafka.seen('InitProducerId');
+  const nowMs = Date.now();
+  using _clock = vi.spyOn(Date, 'now').mockReturnValue(nowMs + GIVEN_UP_MS);
+  await expect(opening).rejects.toThrow('Kafka still ends the former transaction');
 });

@@ -22,6 +22,8 @@ import { leadersOf, partitionKey, topicsOf } from './leaders.ts';
 import { GROUP_COORDINATOR, produce, TRANSACTION_COORDINATOR } from './producer-requests.ts';
 
 const OPEN_TIMEOUT_MS = 30_000;
+/** Ends before `OPEN_TIMEOUT_MS`, so the error says what Kafka has answered all the time. */
+const NOT_YET_TIMEOUT_MS = 29_000;
 /**
  * How long a node may take to write. An election takes less time, and ends the wait at once. A lane
  * that gave up before the election would make the coordinator send abort markers to the former
@@ -88,7 +90,8 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
   /**
    * Opens a producer. Tries until the broker has settled the former holder's transaction.
    * @param signal ends the opening when it aborts
-   * @throws {TroubleError} Kafka does not answer within 30 s, or the signal aborts
+   * @throws {TroubleError} Kafka does not settle that transaction or does not answer within 30 s,
+   *   or the signal aborts
    */
   static async open(
     options: KafkaOptions,
@@ -126,7 +129,7 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
           options,
         });
       };
-      return await insist(ask, NOT_YET, OPEN_TIMEOUT_MS);
+      return await insist(ask, NOT_YET, NOT_YET_TIMEOUT_MS);
     };
     const opening = initialise();
     try {
