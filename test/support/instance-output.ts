@@ -43,3 +43,16 @@ function isAboutItself(line: string): boolean {
 export function isWarning(line: string): boolean {
   return isAboutItself(line) && line.startsWith('{') && Number(JSON.parse(line).level) >= WARNING;
 }
+
+/**
+ * Tells whether an instance has logged that Kafka took very long to end a transaction.
+ * @param from the number of earlier lines to skip, by instance
+ */
+export function isEndingTransaction(
+  instances: readonly ServiceProcess[],
+  from: readonly number[],
+): boolean {
+  return instances.some(({ output }, index) =>
+    output.slice(from[index]).some((line) => line.includes('Kafka still ends the former')),
+  );
+}
