@@ -159,7 +159,7 @@ export class FakeNode {
   }
 
   async #carriedOut({ api, version, request }: Received, fate: Fate | null, session: SaslSession) {
-    if (fate && 'answer' in fate) return fate.answer;
+    if (fate && 'answer' in fate && !fate.isCarriedOut) return fate.answer;
     if (fate && 'silence' in fate && fate.silence === 'before') return 'silence';
     if (fate && 'broken' in fate && fate.broken === 'before') return 'broken';
     const refusal = (place?: string): number => {
@@ -178,7 +178,7 @@ export class FakeNode {
     if (fate && 'silence' in fate) return 'silence';
     if (fate && 'broken' in fate) return 'broken';
     if (fate && 'held' in fate) await fate.held;
-    return answer;
+    return fate && 'answer' in fate ? fate.answer : answer;
   }
 }
 

@@ -7,8 +7,8 @@ export type Fate<N extends ApiName = ApiName> =
    * has no effect there.
    */
   | { readonly error: number; readonly at?: string }
-  /** The node gives this answer. The request has no effect. */
-  | { readonly answer: ResponseOf<N> }
+  /** The node gives this answer. The request has no effect unless it is carried out. */
+  | { readonly answer: ResponseOf<N>; readonly isCarriedOut?: true }
   /**
    * The node answers neither this request nor later ones on the connection. `after`: the request
    * has its effect first.

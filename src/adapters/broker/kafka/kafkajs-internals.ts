@@ -149,7 +149,11 @@ export interface BrokerNode {
     },
   ): Promise<unknown>;
   endTxn(request: ProducerIdentity & { readonly transactionResult: boolean }): Promise<unknown>;
-  readonly connectionPool: { send<T>(exchange: RequestWithAnswer<T>): Promise<T> };
+  readonly connectionPool: {
+    readonly host: string;
+    readonly port: number;
+    send<T>(exchange: RequestWithAnswer<T>): Promise<T>;
+  };
 }
 
 /** One of the connections that a cluster object keeps to its nodes. */

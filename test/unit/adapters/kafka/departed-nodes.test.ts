@@ -3,7 +3,22 @@ import { ClusterView } from '../../../../src/adapters/broker/kafka/cluster-view.
 import { DepartedNodes } from '../../../../src/adapters/broker/kafka/producer/departed-nodes.ts';
 import { KafkaTransactionalProducer } from '../../../../src/adapters/broker/kafka/producer/transactional-producer.ts';
 import { clusterHandlers } from '../../../support/fake-kafka/cluster-handlers.ts';
-import { Edge, event, position, TRANSACTIONAL_ID } from '../../../support/fake-kafka/edge.ts';
+import {
+  Edge,
+  event,
+  GROUP,
+  position,
+  TRANSACTIONAL_ID,
+} from '../../../support/fake-kafka/edge.ts';
+
+/** Takes node 3 out of the cluster. Node 1 then leads its partitions. */
+function removeNode3({ kafka: { model } }: Edge): void {
+  model.ports.delete(3);
+  for (const topic of ['commands', 'events']) {
+    const led = model.topics.get(topic)?.partitions.filter(({ leader }) => leader === 3) ?? [];
+    for (const log of led) Object.assign(log, { leader: 1, leaderEpoch: log.leaderEpoch + 1 });
+  }
+}
 
 it('keeps a slow connection whose configured name no node advertises', async () => {
   await using edge = await Edge.start();
@@ -58,11 +73,29 @@ it("ends requests at other nodes if a producer's coordinator has left the cluste
   edge.kafka.on('TxnOffsetCommit', { silence: 'before' });
   const outcome = producer.publish([event(0, 'a')], position(1)).catch((error: unknown) => error);
   await edge.kafka.seen('TxnOffsetCommit');
-  edge.kafka.model.ports.delete(3);
-  for (const topic of ['commands', 'events']) {
-    const led =
-      edge.kafka.model.topics.get(topic)?.partitions.filter(({ leader }) => leader === 3) ?? [];
-    for (const log of led) Object.assign(log, { leader: 1, leaderEpoch: log.leaderEpoch + 1 });
-  }
+  removeNode3(edge);
   expect(await outcome).toMatchObject({ message: expect.stringContaining('has left the cluster') });
 });
+
+it.each([
+  { kind: 'transaction', id: TRANSACTIONAL_ID, api: 'AddPartitionsToTxn' },
+  { kind: 'group', id: GROUP, api: 'TxnOffsetCommit' },
+] as const)(
+  'goes on with the next coordinator of the $kind when an idle one has left',
+  async ({ kind, id, api }) => {
+    await using edge = await Edge.start();
+    const { coordinators } = edge.kafka.model;
+    for (const each of ['transaction', 'group'] as const)
+      coordinators[each].set(each === 'group' ? GROUP : TRANSACTIONAL_ID, 2);
+    coordinators[kind].set(id, 3);
+    const producer = await edge.openProducer();
+    await producer.publish([event(0, 'a')], position(1));
+    removeNode3(edge);
+    edge.kafka.on(api, { broken: 'before' }, { node: 3, isLasting: true });
+    coordinators[kind].set(id, 1);
+    await edge.view.refresh(0);
+    await producer.publish([event(0, 'b')], position(2));
+    expect(edge.committed('events')).toEqual(['a', 'b']);
+    expect(edge.committedOffset).toBe(2);
+  },
+);

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { FencedError, TroubleError } from '../../../../src/service-layer/errors.ts';
 import type { ApiName } from '../../../support/fake-kafka/apis.ts';
-import { Edge, event, position } from '../../../support/fake-kafka/edge.ts';
+import { Edge, event, position, TRANSACTIONAL_ID } from '../../../support/fake-kafka/edge.ts';
 import { ERRORS, type ErrorName } from '../../../support/fake-kafka/error-codes.ts';
 import type { Fate } from '../../../support/fake-kafka/script.ts';
 
@@ -35,10 +35,9 @@ const TRANSACTION: readonly ErrorName[] = [
 
 const TABLE: { readonly [api in TransactionApi]: Row } = {
   AddPartitionsToTxn: {
-    retried: ['CONCURRENT_TRANSACTIONS'],
+    retried: [...COORDINATOR, 'CONCURRENT_TRANSACTIONS'],
     fenced: FENCED,
     trouble: [
-      ...COORDINATOR,
       ...TRANSACTION,
       'UNKNOWN_TOPIC_OR_PARTITION',
       'TOPIC_AUTHORIZATION_FAILED',
@@ -46,9 +45,9 @@ const TABLE: { readonly [api in TransactionApi]: Row } = {
     ],
   },
   AddOffsetsToTxn: {
-    retried: ['CONCURRENT_TRANSACTIONS'],
+    retried: [...COORDINATOR, 'CONCURRENT_TRANSACTIONS'],
     fenced: FENCED,
-    trouble: [...COORDINATOR, ...TRANSACTION, 'INVALID_GROUP_ID', 'GROUP_AUTHORIZATION_FAILED'],
+    trouble: [...TRANSACTION, 'INVALID_GROUP_ID', 'GROUP_AUTHORIZATION_FAILED'],
   },
   Produce: {
     fenced: FENCED,
@@ -77,7 +76,7 @@ const TABLE: { readonly [api in TransactionApi]: Row } = {
     ],
   },
   TxnOffsetCommit: {
-    retried: COORDINATOR,
+    retried: [...COORDINATOR, 'CONCURRENT_TRANSACTIONS'],
     fenced: FENCED,
     trouble: [
       ...TRANSACTION,
@@ -90,12 +89,15 @@ const TABLE: { readonly [api in TransactionApi]: Row } = {
     ],
   },
   EndTxn: {
+    retried: [...COORDINATOR, 'CONCURRENT_TRANSACTIONS'],
     fenced: FENCED,
-    trouble: [...COORDINATOR, ...TRANSACTION, 'CONCURRENT_TRANSACTIONS'],
+    trouble: TRANSACTION,
   },
 };
 
 const APIS = Object.keys(TABLE) as TransactionApi[];
+/** The requests to the coordinator of transactions. */
+const COORDINATED = ['AddPartitionsToTxn', 'AddOffsetsToTxn', 'EndTxn'] as const;
 const cells = (of: 'retried' | 'fenced' | 'trouble') =>
   APIS.flatMap((api) => (TABLE[api][of] ?? []).map((name) => [api, name] as const));
 
@@ -158,6 +160,29 @@ describe('at an error in the answer', () => {
     expect(edge.committedOffset).toBe(7);
   });
 
+  it.each(COORDINATED)('%s goes to the next coordinator of the transactions', async (api) => {
+    const producer = await edge.openProducer();
+    const error = { error: ERRORS.NOT_COORDINATOR };
+    edge.kafka.on(api, error, { node: 3, isLasting: true });
+    const outcome = producer.publish(RECORDS, position(7));
+    await edge.kafka.seen(api);
+    edge.kafka.model.coordinators.transaction.set(TRANSACTIONAL_ID, 1);
+    await outcome;
+    expect(edge.kafka.requests(api, 1)).toHaveLength(1);
+    expect(edge.committed('events')).toEqual(VALUES);
+    expect(edge.committedOffset).toBe(7);
+  });
+
+  it('EndTxn is sent again even if the refused one was carried out', async () => {
+    const producer = await edge.openProducer();
+    const answer = { throttleMs: 0, errorCode: ERRORS.NOT_COORDINATOR };
+    edge.kafka.on('EndTxn', { answer, isCarriedOut: true });
+    await producer.publish(RECORDS, position(7));
+    expect(edge.kafka.requests('EndTxn')).toHaveLength(2);
+    expect(edge.committed('events')).toEqual(VALUES);
+    expect(edge.committedOffset).toBe(7);
+  });
+
   it.each(cells('fenced'))('%s: %s ends in a FencedError', async (api, name) => {
     edge.kafka.on(api, { error: ERRORS[name] });
     expect(await failure()).toBeInstanceOf(FencedError);
@@ -205,9 +230,6 @@ describe('at a broken connection', () => {
 
 describe('without an answer', () => {
   const CLOSING_MS = 3_000;
-  /** The requests to the coordinator of transactions. */
-  const COORDINATED = ['AddPartitionsToTxn', 'AddOffsetsToTxn', 'EndTxn'] as const;
-
   /** Publishes with this fate of the request, and lets `seconds` pass. */
   async function publishWith(api: TransactionApi, fate: Fate, seconds: number) {
     edge.kafka.on(api, fate);

@@ -52,6 +52,11 @@ export class DepartedNodes {
     return cluster;
   }
 
+  /** Tells whether the node at the address was in the cluster and no longer is. */
+  hasLeft(address: Address): boolean {
+    return this.#advertised.has(nameOf(address)) && !this.#view.isAlive(address);
+  }
+
   /** Stops watching the connections. */
   forget(cluster: Cluster): void {
     this.#clusters.delete(cluster);
@@ -77,16 +82,13 @@ export class DepartedNodes {
   }
 
   #breakConnections(): void {
-    const alive = new Set(this.#view.nodes.map(nameOf));
-    const hasLeft = (connection: PooledConnection) =>
-      this.#advertised.has(nameOf(connection)) && !alive.has(nameOf(connection));
     for (const cluster of this.#clusters) {
       const connections = connectionsOf(cluster);
-      const departed = new Set(connections.filter(hasLeft).map(nameOf));
+      const departed = new Set(connections.filter((each) => this.hasLeft(each)).map(nameOf));
       if (departed.size === 0) continue;
       const error = new Error(`Kafka at ${[...departed].join(', ')} has left the cluster`);
       for (const connection of connections) {
-        if (hasLeft(connection) || connection.requestQueue.inflight.size > 0)
+        if (this.hasLeft(connection) || connection.requestQueue.inflight.size > 0)
           connection.socket?.destroy(error);
       }
     }

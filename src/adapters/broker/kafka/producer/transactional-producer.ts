@@ -9,17 +9,10 @@ import type { TopicLayouts } from '../layout.ts';
 import type { PartitionRecord } from '../records/partition-records.ts';
 import { type BatchEncoder, batchesOf, sequenceAfter } from '../records/record-batch.ts';
 import { permitted, type RequestSubject } from '../security/permissions.ts';
-import {
-  COORDINATOR_MOVES,
-  findCoordinatorNode,
-  insist,
-  NOT_YET,
-  requireAnswer,
-  whenAccepted,
-} from './coordinator-answers.ts';
+import { Coordinator } from './coordinator.ts';
 import type { DepartedNodes } from './departed-nodes.ts';
 import { leadersOf, partitionKey, topicsOf } from './leaders.ts';
-import { GROUP_COORDINATOR, produce, TRANSACTION_COORDINATOR } from './producer-requests.ts';
+import { produce } from './producer-requests.ts';
 
 const OPEN_TIMEOUT_MS = 30_000;
 /** Ends before `OPEN_TIMEOUT_MS`, so the error says what Kafka has answered all the time. */
@@ -42,8 +35,7 @@ const CONNECT_RETRIES = 5;
  * Guarantee: everything that one `publish` writes becomes visible at once, or never.
  *
  * 1. Tell the transaction's coordinator which group and which partitions take part. The broker
- *    refuses this for some milliseconds, while it still ends the previous transaction. A refusal
- *    has no effect, so the producer repeats the request until the broker accepts it.
+ *    refuses this for some milliseconds, while it still ends the previous transaction.
  * 2. Send the records, in order, and the committed offset.
  * 3. Commit.
  *
@@ -55,25 +47,25 @@ const CONNECT_RETRIES = 5;
  *
  * The producer uses kafkajs's broker objects instead of kafkajs's producer. kafkajs's producer
  * looks up the coordinators at each step, and waits for five steps in turn. kafkajs rolls its
- * sequence back after an ambiguous error, and goes on. This producer repeats only the committed
- * offset, while the group's coordinator moves, because writing the same offset twice is harmless.
- * Any other failure ends this producer.
+ * sequence back after an ambiguous error, and goes on. This producer repeats only a request that a
+ * coordinator has refused because it moves or is busy (`Coordinator`). Any other failure ends this
+ * producer.
  */
 export class KafkaTransactionalProducer implements TransactionalProducer {
   readonly #cluster: Cluster;
-  readonly #coordinator: BrokerNode;
+  readonly #coordinator: Coordinator;
   readonly #identity: ProducerIdentity;
   readonly #layouts: TopicLayouts;
   readonly #departed: DepartedNodes;
   readonly #options: KafkaOptions;
-  readonly #groupCoordinators = new Map<string, BrokerNode>();
+  readonly #groupCoordinators = new Map<string, Coordinator>();
   readonly #sequences = new Map<string, number>();
   #closed: Promise<void> | null = null;
   #mayHaveOpenTransaction = false;
 
   private constructor(parts: {
     readonly cluster: Cluster;
-    readonly coordinator: BrokerNode;
+    readonly coordinator: Coordinator;
     readonly identity: ProducerIdentity;
     readonly layouts: TopicLayouts;
     readonly departed: DepartedNodes;
@@ -102,34 +94,28 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
   ): Promise<KafkaTransactionalProducer> {
     const doing = `Opening the producer ${transactionalId}`;
     const cluster = departed.createCluster(options, CONNECT_RETRIES, WRITE_TIMEOUT_MS);
+    const coordinator = Coordinator.ofTransactions({ cluster, departed, options }, transactionalId);
     let isGivenUp = false;
     const initialise = async () => {
       await cluster.connect();
-      const ask = async () => {
-        const finding = findCoordinatorNode(cluster, {
-          groupId: transactionalId,
-          coordinatorType: TRANSACTION_COORDINATOR,
-        });
-        const find = { apiName: 'FindCoordinator', transactionalId };
-        const coordinator = await permitted(finding, find, options);
+      const found = await coordinator.ask((node) => {
         // A late request would fence the producer that the lane has opened meanwhile.
         if (isGivenUp) throw new TroubleError(`${doing}: the caller no longer waits`);
-        const init = coordinator.initProducerId({
+        const init = node.initProducerId({
           transactionalId,
           transactionTimeout: TRANSACTION_TIMEOUT_MS,
         });
-        const initialising = requireAnswer(coordinator, init, doing);
-        const subject = { apiName: 'InitProducerId', transactionalId };
-        return new KafkaTransactionalProducer({
-          cluster,
-          coordinator,
-          identity: { transactionalId, ...(await permitted(initialising, subject, options)) },
-          layouts,
-          departed,
-          options,
-        });
-      };
-      return await insist(ask, NOT_YET, NOT_YET_TIMEOUT_MS);
+        return permitted(init, { apiName: 'InitProducerId', transactionalId }, options);
+      }, NOT_YET_TIMEOUT_MS);
+      const identity = { transactionalId, ...found };
+      return new KafkaTransactionalProducer({
+        cluster,
+        coordinator,
+        identity,
+        layouts,
+        departed,
+        options,
+      });
     };
     const opening = initialise();
     try {
@@ -171,33 +157,30 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
     this.#refuseTooLarge(batches);
     const topics = topicsOf(batches);
     const leaders = await leadersOf(this.#cluster, topics);
-    if (position) await this.#groupCoordinatorOf(position.group);
+    if (position) await this.#groupCoordinator(position.group).find();
     const identity = this.#identity;
-    const coordinator = this.#coordinator;
     if (this.#closed) throw new TroubleError(`The producer ${identity.transactionalId} is closed`);
     this.#mayHaveOpenTransaction = true;
     await Promise.all([
       position &&
-        this.#permitted(
-          whenAccepted(coordinator, () =>
-            coordinator.addOffsetsToTxn({ ...identity, groupId: position.group }),
-          ),
-          { apiName: 'AddOffsetsToTxn', group: position.group },
+        this.#ask({ apiName: 'AddOffsetsToTxn', group: position.group }, (node) =>
+          node.addOffsetsToTxn({ ...identity, groupId: position.group }),
         ),
       topics.length > 0 &&
-        this.#permitted(
-          whenAccepted(coordinator, () => coordinator.addPartitionsToTxn({ ...identity, topics })),
+        this.#ask(
           { apiName: 'AddPartitionsToTxn', topics: topics.map(({ topic }) => topic) },
+          (node) => node.addPartitionsToTxn({ ...identity, topics }),
         ),
     ]);
     reachFaultPoint('transaction-joined');
     await Promise.all([
       this.#send(batches, leaders).then(() => reachFaultPoint('records-sent')),
-      position && insist(() => this.#sendPosition(position), COORDINATOR_MOVES, WRITE_TIMEOUT_MS),
+      position && this.#sendPosition(position),
     ]);
     reachFaultPoint('offset-sent');
-    const ending = coordinator.endTxn({ ...identity, transactionResult: true });
-    await this.#permitted(requireAnswer(coordinator, ending, 'EndTxn'), { apiName: 'EndTxn' });
+    await this.#ask({ apiName: 'EndTxn' }, (node) =>
+      node.endTxn({ ...identity, transactionResult: true }),
+    );
     this.#mayHaveOpenTransaction = false;
     reachFaultPoint('broker-committed');
   }
@@ -262,31 +245,36 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
     });
   }
 
-  /** Sends the committed offset. The next attempt after an error looks up the coordinator again. */
   async #sendPosition(position: GroupPosition): Promise<void> {
-    const { group } = position;
-    const coordinator = await this.#groupCoordinatorOf(group);
-    try {
-      const committing = coordinator.txnOffsetCommit({
+    const { group, topic } = position;
+    await this.#groupCoordinator(group).ask((node) => {
+      const committing = node.txnOffsetCommit({
         ...this.#identity,
         groupId: group,
         topics: [offsetTopicOf(position)],
       });
-      const topics = [position.topic];
-      await this.#permitted(committing, { apiName: 'TxnOffsetCommit', topics, group });
-    } catch (error) {
-      this.#groupCoordinators.delete(group);
-      throw error;
-    }
+      return this.#permitted(committing, { apiName: 'TxnOffsetCommit', topics: [topic], group });
+    }, WRITE_TIMEOUT_MS);
   }
 
-  async #groupCoordinatorOf(groupId: string): Promise<BrokerNode> {
-    const known = this.#groupCoordinators.get(groupId);
-    const find = { groupId, coordinatorType: GROUP_COORDINATOR };
-    const subject = { apiName: 'FindCoordinator', group: groupId };
+  /** Asks the coordinator of this producer's transactions. */
+  async #ask(
+    subject: RequestSubject,
+    request: (node: BrokerNode) => Promise<unknown>,
+  ): Promise<void> {
+    const ask = (node: BrokerNode) => this.#permitted(request(node), subject);
+    await this.#coordinator.ask(ask, WRITE_TIMEOUT_MS);
+  }
+
+  #groupCoordinator(group: string): Coordinator {
+    const surroundings = {
+      cluster: this.#cluster,
+      departed: this.#departed,
+      options: this.#options,
+    };
     const coordinator =
-      known ?? (await this.#permitted(findCoordinatorNode(this.#cluster, find), subject));
-    this.#groupCoordinators.set(groupId, coordinator);
+      this.#groupCoordinators.get(group) ?? Coordinator.ofGroup(surroundings, group);
+    this.#groupCoordinators.set(group, coordinator);
     return coordinator;
   }
 
