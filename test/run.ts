@@ -12,6 +12,8 @@ import { delimiter, dirname, join, relative } from 'node:path';
 
 /** Many tests wait for a child process or a time-out, so one more runs than there are cores. */
 const SIDE_BY_SIDE = ['--maxWorkers', String(availableParallelism() + 1)];
+/** Unit tests need no servers and few processes, and wait for time-outs even more. */
+const UNIT_TESTS = ['--project', 'unit', '--maxWorkers', String(3 * availableParallelism())];
 const root = join(import.meta.dirname, '..');
 
 const selection = process.argv.slice(2);
@@ -30,6 +32,7 @@ if (selection.length === 0) {
   ] as const) {
     count[(await run(tool, options)) === 0 ? 'passed' : 'failed'] += 1;
   }
+  await runTests(UNIT_TESTS);
   await runTests([...quick, ...SIDE_BY_SIDE]);
 } else if (selection[0] === '--slow') {
   await runTests([...stories, ...SIDE_BY_SIDE]);
@@ -51,11 +54,12 @@ async function fillCompileCache(): Promise<void> {
   await run('node', ['--import', inSource('main.ts'), inSource('cli/allocation.ts'), '--version']);
 }
 
-/** Sorts the files of tests by their tags. */
+/** Sorts the files of tests on real parts by their tags. */
 async function sortFiles() {
   const files = { quick: [] as string[], stories: [] as string[], campaigns: [] as string[] };
   const pattern = '{test,clients/typescript/test}/**/*.test.ts';
   for await (const file of glob(pattern, { cwd: root })) {
+    if (file.startsWith('test/unit/')) continue;
     const text = await readFile(join(root, file), 'utf8');
     const has = (tag: string) => text.includes(`// @module-tag ${tag}\n`);
     if (!has('slow')) files.quick.push(file);

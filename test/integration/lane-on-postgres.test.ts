@@ -1,4 +1,5 @@
 // @module-tag db
+// @module-tag slow
 
 import pino from 'pino';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';

@@ -1,4 +1,5 @@
 // @module-tag db
+// @module-tag slow
 
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,5 +1,6 @@
 // @module-tag db
 // @module-tag kafka
+// @module-tag slow
 
 import { Partitioners } from 'kafkajs';
 import { describe, expect, inject, it } from 'vitest';

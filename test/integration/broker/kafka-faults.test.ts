@@ -1,4 +1,5 @@
 // @module-tag kafka
+// @module-tag slow
 
 import { pino } from 'pino';
 import { afterAll, beforeAll, expect, it } from 'vitest';

@@ -1,4 +1,5 @@
 // @module-tag db
+// @module-tag slow
 
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { markerRecord } from '../../../src/dead-letters/markers.ts';

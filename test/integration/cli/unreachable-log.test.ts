@@ -1,4 +1,5 @@
 // @module-tag db
+// @module-tag slow
 
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { expectOneLine, outcomeOf, Shell } from '../../support/shell.ts';

@@ -1,4 +1,5 @@
 // @module-tag db
+// @module-tag slow
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';

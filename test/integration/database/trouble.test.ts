@@ -1,4 +1,5 @@
 // @module-tag db
+// @module-tag slow
 
 import { expect, test } from 'vitest';
 import type { Database, Sql } from '../../../src/adapters/database/database.ts';

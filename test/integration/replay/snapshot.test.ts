@@ -1,4 +1,5 @@
 // @module-tag db
+// @module-tag slow
 
 import { access, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

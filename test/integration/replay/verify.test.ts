@@ -1,4 +1,5 @@
 // @module-tag db
+// @module-tag slow
 
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type VerifyReport, verify } from '../../../src/replay/verify.ts';

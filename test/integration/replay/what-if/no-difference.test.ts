@@ -1,4 +1,5 @@
 // @module-tag db
+// @module-tag slow
 
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { Database } from '../../../../src/adapters/database/database.ts';
