@@ -25,7 +25,7 @@ const TIMES_ON_41: Times = {
   'two of three brokers killed': [1, 1],
   'a broker cut off from everybody': [1, 2],
   'a broker cut off from the other brokers': [0, 2],
-  "the brokers' clocks apart": [0, 1],
+  "the brokers' clocks apart": [1, 1],
 };
 const TIMES_ON_37: Times = {
   'a rolling restart of all brokers': [0, 2],
@@ -37,7 +37,7 @@ const TIMES_ON_37: Times = {
   'two of three brokers killed': [0, 1],
   'a broker cut off from everybody': [0, 1],
   'a broker cut off from the other brokers': [0, 1],
-  "the brokers' clocks apart": [1, 1],
+  "the brokers' clocks apart": [0, 1],
 };
 /** Each fault once, and only in the whole run. */
 const ONE_OF_EACH = Object.fromEntries(
