@@ -50,9 +50,7 @@ const TABLE: { readonly [api in TransactionApi]: Row } = {
     trouble: [...TRANSACTION, 'INVALID_GROUP_ID', 'GROUP_AUTHORIZATION_FAILED'],
   },
   Produce: {
-    fenced: FENCED,
-    trouble: [
-      ...TRANSACTION,
+    retried: [
       'CORRUPT_MESSAGE',
       'UNKNOWN_TOPIC_OR_PARTITION',
       'LEADER_NOT_AVAILABLE',
@@ -60,9 +58,14 @@ const TABLE: { readonly [api in TransactionApi]: Row } = {
       'REQUEST_TIMED_OUT',
       'REPLICA_NOT_AVAILABLE',
       'NETWORK_EXCEPTION',
-      'INVALID_TOPIC_EXCEPTION',
       'NOT_ENOUGH_REPLICAS',
       'NOT_ENOUGH_REPLICAS_AFTER_APPEND',
+      'KAFKA_STORAGE_ERROR',
+    ],
+    fenced: FENCED,
+    trouble: [
+      ...TRANSACTION,
+      'INVALID_TOPIC_EXCEPTION',
       'INVALID_REQUIRED_ACKS',
       'TOPIC_AUTHORIZATION_FAILED',
       'CLUSTER_AUTHORIZATION_FAILED',
@@ -70,7 +73,6 @@ const TABLE: { readonly [api in TransactionApi]: Row } = {
       'UNSUPPORTED_FOR_MESSAGE_FORMAT',
       'OUT_OF_ORDER_SEQUENCE_NUMBER',
       'DUPLICATE_SEQUENCE_NUMBER',
-      'KAFKA_STORAGE_ERROR',
       'UNKNOWN_PRODUCER_ID',
       'INVALID_RECORD',
     ],
@@ -115,6 +117,9 @@ afterEach(async () => {
 const RECORDS = [event(0, 'a'), event(1, 'b'), event(2, 'c'), event(3, 'd')];
 const VALUES = ['a', 'b', 'c', 'd'];
 
+/** How many nodes lead the partitions of `RECORDS`. */
+const LEADERS = 3;
+
 /** Publishes into the planned fault. The producer must end. @returns the error */
 async function failure(): Promise<Error> {
   const producer = await edge.openProducer();
@@ -155,7 +160,8 @@ describe('at an error in the answer', () => {
     const producer = await edge.openProducer();
     for (const nth of [1, 2, 3]) edge.kafka.on(api, { error: ERRORS[name] }, { nth });
     await producer.publish(RECORDS, position(7));
-    expect(edge.kafka.requests(api)).toHaveLength(4);
+    const neededRequests = api === 'Produce' ? LEADERS : 1;
+    expect(edge.kafka.requests(api)).toHaveLength(3 + neededRequests);
     expect(edge.committed('events')).toEqual(VALUES);
     expect(edge.committedOffset).toBe(7);
   });
@@ -171,6 +177,16 @@ describe('at an error in the answer', () => {
     expect(edge.kafka.requests(api, 1)).toHaveLength(1);
     expect(edge.committed('events')).toEqual(VALUES);
     expect(edge.committedOffset).toBe(7);
+  });
+
+  it.each([1, 3])('Produce follows a partition to its next leader, node %i', async (to) => {
+    const producer = await edge.openProducer();
+    await producer.publish(RECORDS, position(6));
+    const log = edge.kafka.model.partition('events', 1);
+    if (log) log.leader = to;
+    await producer.publish(RECORDS, position(7));
+    expect(edge.committed('events')).toEqual(VALUES.flatMap((value) => [value, value]));
+    expect(edge.kafka.requests('InitProducerId')).toHaveLength(1);
   });
 
   it('EndTxn is sent again even if the refused one was carried out', async () => {
@@ -201,12 +217,27 @@ describe('at an error in the answer', () => {
 });
 
 describe('at an error about one partition alone', () => {
-  const cases = ['events/0', 'events/1', 'events/2', 'events/3'].flatMap((at) =>
-    (['AddPartitionsToTxn', 'Produce'] as const).map((api) => [api, at] as const),
+  const PARTITIONS = [0, 1, 2, 3];
+  const cases = PARTITIONS.flatMap((partition) =>
+    (['AddPartitionsToTxn', 'Produce'] as const).map(
+      (api) => [api, `events/${partition}`] as const,
+    ),
   );
 
+  it.each(PARTITIONS)('only events/%i is written again', async (partition) => {
+    const producer = await edge.openProducer();
+    const node = edge.kafka.model.partition('events', partition)?.leader as number;
+    const error = { error: ERRORS.NOT_LEADER_OR_FOLLOWER, at: `events/${partition}` };
+    edge.kafka.on('Produce', error, { node });
+    await producer.publish(RECORDS, position(7));
+    const requests = edge.kafka.requests('Produce');
+    expect(requests).toHaveLength(LEADERS + 1);
+    expect(requests.at(-1)?.topics).toMatchObject([{ partitions: [{ index: partition }] }]);
+    expect(edge.committed('events')).toEqual(VALUES);
+  });
+
   it.each(cases)('%s of %s ends the producer, and nothing is committed', async (api, at) => {
-    edge.kafka.on(api, { error: ERRORS.KAFKA_STORAGE_ERROR, at }, { isLasting: true });
+    edge.kafka.on(api, { error: ERRORS.UNKNOWN_SERVER_ERROR, at }, { isLasting: true });
     expect(await failure()).toBeInstanceOf(TroubleError);
     expectNothingCommitted();
     await successorPublishes();
@@ -214,9 +245,18 @@ describe('at an error about one partition alone', () => {
 });
 
 describe('at a broken connection', () => {
-  const cases = APIS.flatMap((api) =>
-    (['before', 'after'] as const).map((when) => [api, when] as const),
+  const WHEN = ['before', 'after'] as const;
+  const cases = APIS.filter((api) => api !== 'Produce').flatMap((api) =>
+    WHEN.map((when) => [api, when] as const),
   );
+
+  it.each(WHEN)('Produce, broken %s it was carried out, is written once', async (when) => {
+    const producer = await edge.openProducer();
+    edge.kafka.on('Produce', { broken: when });
+    await producer.publish(RECORDS, position(7));
+    expect(edge.committed('events')).toEqual(VALUES);
+    expect(edge.committedOffset).toBe(7);
+  });
 
   it.each(cases)('%s, broken %s it was carried out, ends the producer', async (api, when) => {
     edge.kafka.on(api, { broken: when });
@@ -285,6 +325,17 @@ describe('without an answer', () => {
     edge.kafka.on('TxnOffsetCommit', fate, { isLasting: true });
     const { outcome } = await publishWith('TxnOffsetCommit', fate, 21);
     expect(await outcome).toBeInstanceOf(TroubleError);
+    vi.useRealTimers();
+    await successorPublishes();
+  });
+
+  it('Produce ends the producer after 21 seconds without enough replicas', async () => {
+    const fate = { error: ERRORS.NOT_ENOUGH_REPLICAS };
+    edge.kafka.on('Produce', fate, { isLasting: true });
+    const { outcome } = await publishWith('Produce', fate, 21);
+    const error = await outcome;
+    expect(error).toBeInstanceOf(TroubleError);
+    expect((error as Error).message).toContain('fewer in-sync replicas than required');
     vi.useRealTimers();
     await successorPublishes();
   });

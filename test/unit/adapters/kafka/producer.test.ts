@@ -139,8 +139,8 @@ it('sends the commit only once every leader and the group have answered', async 
   const offsets = Promise.withResolvers<void>();
   edge.kafka.on('TxnOffsetCommit', { held: offsets.promise });
   const publishing = producer.publish([event(0, 'a'), event(1, 'b'), event(2, 'c')], position(7));
-  await edge.kafka.seen('Produce', 3);
-  for (const { resolve } of [...held, offsets]) {
+  await edge.kafka.seen('TxnOffsetCommit');
+  for (const { resolve } of [offsets, ...held]) {
     await edge.settle();
     expect(edge.kafka.requests('EndTxn')).toEqual([]);
     resolve();

@@ -25,23 +25,8 @@ interface EncodedBatch {
   readonly bytes: Buffer;
 }
 
-/**
- * Appends each batch to its partition in a transaction, and waits for all replicas.
- * @param node the leader of all these partitions
- * @throws {Error} the node refuses a batch
- */
-export async function produce(
-  node: BrokerNode,
-  transactionalId: string,
-  batches: readonly EncodedBatch[],
-  timeoutMs: number,
-): Promise<void> {
-  const request = produceRequest(transactionalId, batches, timeoutMs);
-  await node.connectionPool.send({ request, response: produceResponse });
-}
-
 /** A leader's answer about one batch. */
-interface BatchAnswer {
+export interface BatchAnswer {
   readonly topic: string;
   readonly partition: number;
   readonly errorCode: number;
@@ -49,12 +34,14 @@ interface BatchAnswer {
 }
 
 /**
- * Appends each batch to its partition outside any transaction, and waits for all replicas.
+ * Appends each batch to its partition, and waits for all replicas.
  * @param node the leader of all these partitions
+ * @param transactionalId the id whose transaction the batches are part of, or null
  * @returns the leader's answer about each batch, with its error code
  */
-export async function appendTo(
+export async function produce(
   node: BrokerNode,
+  transactionalId: string | null,
   batches: readonly EncodedBatch[],
   timeoutMs: number,
 ): Promise<readonly BatchAnswer[]> {
@@ -67,7 +54,7 @@ export async function appendTo(
         baseOffset: Number(baseOffset),
       })),
     );
-  const request = produceRequest(null, batches, timeoutMs);
+  const request = produceRequest(transactionalId, batches, timeoutMs);
   return await node.connectionPool.send({ request, response: { ...produceResponse, parse } });
 }
 

@@ -7,12 +7,12 @@ import { asServiceError, disconnect, type KafkaOptions, withDeadline } from '../
 import type { BrokerNode, Cluster, ProducerIdentity } from '../kafkajs-internals.ts';
 import type { TopicLayouts } from '../layout.ts';
 import type { PartitionRecord } from '../records/partition-records.ts';
-import { type BatchEncoder, batchesOf, sequenceAfter } from '../records/record-batch.ts';
+import { type BatchEncoder, batchesOf } from '../records/record-batch.ts';
 import { permitted, type RequestSubject } from '../security/permissions.ts';
 import { Coordinator } from './coordinator.ts';
 import type { DepartedNodes } from './departed-nodes.ts';
-import { leadersOf, partitionKey, topicsOf } from './leaders.ts';
-import { produce } from './producer-requests.ts';
+import { leadersOf, topicsOf } from './leaders.ts';
+import { PartitionWriter } from './partition-writer.ts';
 
 const OPEN_TIMEOUT_MS = 30_000;
 /** Ends before `OPEN_TIMEOUT_MS`, so the error says what Kafka has answered all the time. */
@@ -47,9 +47,9 @@ const CONNECT_RETRIES = 5;
  *
  * The producer uses kafkajs's broker objects instead of kafkajs's producer. kafkajs's producer
  * looks up the coordinators at each step, and waits for five steps in turn. kafkajs rolls its
- * sequence back after an ambiguous error, and goes on. This producer repeats only a request that a
- * coordinator has refused because it moves or is busy (`Coordinator`). Any other failure ends this
- * producer.
+ * sequence back after an ambiguous error, and goes on. This producer repeats a request that a
+ * coordinator has refused because it moves or is busy (`Coordinator`), and a batch that no leader
+ * has confirmed (`PartitionWriter`). Any other failure ends this producer.
  */
 export class KafkaTransactionalProducer implements TransactionalProducer {
   readonly #cluster: Cluster;
@@ -59,7 +59,7 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
   readonly #departed: DepartedNodes;
   readonly #options: KafkaOptions;
   readonly #groupCoordinators = new Map<string, Coordinator>();
-  readonly #sequences = new Map<string, number>();
+  readonly #writer: PartitionWriter;
   #closed: Promise<void> | null = null;
   #mayHaveOpenTransaction = false;
 
@@ -77,6 +77,12 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
     this.#layouts = parts.layouts;
     this.#departed = parts.departed;
     this.#options = parts.options;
+    this.#writer = new PartitionWriter({
+      cluster: parts.cluster,
+      options: parts.options,
+      timeoutMs: WRITE_TIMEOUT_MS,
+      identify: async () => parts.identity,
+    });
   }
 
   /**
@@ -156,7 +162,8 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
     const batches = await batchesOf(records);
     this.#refuseTooLarge(batches);
     const topics = topicsOf(batches);
-    const leaders = await leadersOf(this.#cluster, topics);
+    // A topic that Kafka does not know is refused here, before the transaction begins.
+    await leadersOf(this.#cluster, topics);
     if (position) await this.#groupCoordinator(position.group).find();
     const identity = this.#identity;
     if (this.#closed) throw new TroubleError(`The producer ${identity.transactionalId} is closed`);
@@ -174,7 +181,7 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
     ]);
     reachFaultPoint('transaction-joined');
     await Promise.all([
-      this.#send(batches, leaders).then(() => reachFaultPoint('records-sent')),
+      this.#writer.write(batches).then(() => reachFaultPoint('records-sent')),
       position && this.#sendPosition(position),
     ]);
     reachFaultPoint('offset-sent');
@@ -201,48 +208,6 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
         `--bootstrap-server ${this.#options.brokers.join(',')} --alter --entity-type topics ` +
         `--entity-name ${topic} --add-config max.message.bytes=${bytes}`,
     );
-  }
-
-  /**
-   * Sends the batches in requests that have at most one batch of each partition. So a partition's
-   * batches keep their order. The requests go out without a wait for answers: a leader handles a
-   * connection's requests in turn, and refuses a batch whose predecessor is missing.
-   */
-  async #send(
-    batches: readonly BatchEncoder[],
-    leaders: ReadonlyMap<string, BrokerNode>,
-  ): Promise<void> {
-    const waiting = [...batches];
-    const sent: Promise<void>[] = [];
-    while (waiting.length > 0) {
-      const request = new Map<string, BatchEncoder>();
-      while (waiting[0] && !request.has(partitionKey(waiting[0])))
-        request.set(partitionKey(waiting[0]), waiting.shift() as BatchEncoder);
-      const byLeader = Map.groupBy(
-        request.values(),
-        (batch) => leaders.get(partitionKey(batch)) as BrokerNode,
-      );
-      for (const [leader, ofLeader] of byLeader) sent.push(this.#produce(leader, ofLeader));
-    }
-    await Promise.all(sent);
-  }
-
-  async #produce(leader: BrokerNode, batches: readonly BatchEncoder[]): Promise<void> {
-    const { transactionalId, producerId, producerEpoch } = this.#identity;
-    const encoded = batches.map((batch) => {
-      const firstSequence = this.#sequences.get(partitionKey(batch)) ?? 0;
-      this.#sequences.set(partitionKey(batch), sequenceAfter(firstSequence, batch.count));
-      const bytes = batch.encode(
-        { producerId: BigInt(producerId), producerEpoch, firstSequence, isTransactional: true },
-        Date.now(),
-      );
-      return { topic: batch.topic, partition: batch.partition, bytes };
-    });
-    const topics = [...new Set(encoded.map(({ topic }) => topic))];
-    await this.#permitted(produce(leader, transactionalId, encoded, WRITE_TIMEOUT_MS), {
-      apiName: 'Produce',
-      topics,
-    });
   }
 
   async #sendPosition(position: GroupPosition): Promise<void> {
@@ -284,6 +249,7 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
   }
 
   close(): Promise<void> {
+    this.#writer.close();
     this.#departed.forget(this.#cluster);
     this.#closed ??= disconnect(this.#cluster);
     return this.#closed;
