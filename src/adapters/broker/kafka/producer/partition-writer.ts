@@ -65,7 +65,7 @@ export class PartitionWriter {
   #isClosed = false;
 
   /**
-   * @param parts.identify returns the identity, is repeated if it fails, and is called once if not
+   * @param parts.identify finds the identity; called again only if it fails with a passing error
    * @param parts.timeoutMs how long one `write` may try, and how long a leader may take to answer
    */
   constructor(parts: {
