@@ -1,6 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Admin } from 'kafkajs';
 import type { TopicSettings } from '../../../service-layer/broker.ts';
-import { MissingTopicError } from '../../../service-layer/errors.ts';
+import { MissingTopicError, TroubleError } from '../../../service-layer/errors.ts';
 import {
   asServiceError,
   createAdmin,
@@ -9,12 +10,15 @@ import {
   withDeadline,
 } from './client.ts';
 import type { ClusterView } from './cluster-view.ts';
-import { metadata } from './requests/metadata-request.ts';
+import { ERROR } from './requests/error-codes.ts';
+import { metadata, type TopicPicture } from './requests/metadata-request.ts';
 import { errorChain } from './security/error-chain.ts';
 import { AccessDeniedError, describeAnswer, isDenial, permitted } from './security/permissions.ts';
 
 /** How often kafkajs's admin tries to connect: seldom, because its callers also try again. */
 const CONNECT_RETRIES = 4;
+/** How often the creator looks whether new topics have leaders. */
+const LOOK_MS = 100;
 
 function settingsAtCreation({ maxMessageBytes, keepsAll = false }: TopicSettings) {
   const unlimited = keepsAll ? { 'retention.ms': -1, 'retention.bytes': -1 } : {};
@@ -39,11 +43,12 @@ export class TopicCreator {
     const missing = topics.filter(({ name }) => !existing.has(name));
     if (missing.length === 0) return;
     const names = missing.map(({ name }) => name);
-    await this.#refuseHidden(names);
+    await this.#visible(names);
     if (!create) throw new MissingTopicError(this.#sayHowToCreate(missing));
     await this.#withAdmin('Creating topics', (admin) => {
       const created = admin.createTopics({
-        waitForLeaders: true,
+        // kafkajs gives up if the node that it asks does not know the topic yet.
+        waitForLeaders: false,
         topics: missing.map((topic) => ({
           topic: topic.name,
           numPartitions: topic.partitions,
@@ -55,6 +60,23 @@ export class TopicCreator {
       });
       return permitted(explained, { apiName: 'CreateTopics', topics: names }, this.#options);
     });
+    await this.#awaitLeaders(names);
+  }
+
+  /** Waits until the cluster knows the topics, and each of their partitions has a leader. */
+  async #awaitLeaders(names: readonly string[]): Promise<void> {
+    const giveUpAt = Date.now() + OPERATION_TIMEOUT_MS;
+    for (;;) {
+      const topics = await this.#visible(names);
+      const waiting = topics.find(
+        ({ errorCode, partitions }) =>
+          errorCode !== ERROR.NONE || partitions.some(({ leader }) => leader < 0),
+      );
+      if (!waiting) return;
+      if (Date.now() > giveUpAt)
+        throw new TroubleError(`The new topic ${waiting.name} has no leaders yet`);
+      await sleep(LOOK_MS);
+    }
   }
 
   /** Names the topic that Kafka refuses to create, the reason, and what to do. */
@@ -70,14 +92,14 @@ export class TopicCreator {
   }
 
   /**
-   * Refuses topics that Kafka's list leaves out because the client must not see them.
+   * Asks for the topics. Kafka's list leaves out those that the client must not see.
    * @throws {AccessDeniedError} a topic may be there, and the client must not see it
    */
-  async #refuseHidden(names: readonly string[]): Promise<void> {
+  async #visible(names: readonly string[]): Promise<readonly TopicPicture[]> {
     const question = metadata(names);
     const { topics } = await this.#view.ask(question);
     const hidden = topics.filter(({ errorCode }) => isDenial(errorCode));
-    if (!hidden[0]) return;
+    if (!hidden[0]) return topics;
     const subject = { ...question.request, topics: hidden.map(({ name }) => name) };
     throw new AccessDeniedError(describeAnswer(hidden[0].errorCode, subject, this.#options));
   }

@@ -45,10 +45,28 @@ describe.concurrent('creating topics', () => {
     ]);
   });
 
+  it('waits until a node knows the new topic, and all its partitions have a leader', async ({
+    expect,
+  }) => {
+    await using edge = await Edge.start();
+    const created = Promise.withResolvers<void>();
+    edge.kafka.on('CreateTopics', { held: created.promise });
+    const creating = edge.topics.ensureTopics([topic], true);
+    await edge.kafka.seen('CreateTopics');
+    for (const name of ['UNKNOWN_TOPIC_OR_PARTITION', 'LEADER_NOT_AVAILABLE'] as const)
+      edge.kafka.on('Metadata', { error: ERRORS[name], at: 'new' });
+    created.resolve();
+    await expect(creating).resolves.toBeUndefined();
+    expect(edge.kafka.isScriptDone).toBe(true);
+  });
+
   it('succeeds if another process has just created the topic', async ({ expect }) => {
     await using edge = await Edge.start();
     edge.kafka.on('CreateTopics', { error: ERRORS.TOPIC_ALREADY_EXISTS });
-    await expect(edge.topics.ensureTopics([topic], true)).resolves.toBeUndefined();
+    const creating = edge.topics.ensureTopics([topic], true);
+    await edge.kafka.seen('CreateTopics');
+    edge.kafka.model.addTopic('new', [1, 2, 3]);
+    await expect(creating).resolves.toBeUndefined();
   });
 
   const refused: readonly ErrorName[] = [
