@@ -12,7 +12,7 @@ import { delimiter, dirname, join, relative } from 'node:path';
 
 /** Many tests wait for a child process or a time-out, so one more runs than there are cores. */
 const SIDE_BY_SIDE = ['--maxWorkers', String(availableParallelism() + 1)];
-/** The quick files of a worker share its modules, as unit tests do. It saves a quarter of the time. */
+/** The quick files of a worker share its modules, which saves a quarter of the time. */
 const SHARED_MODULES = '--no-isolate';
 /** Unit tests need no servers and few processes, and wait for time-outs even more. */
 const UNIT_TESTS = ['--project', 'unit', '--maxWorkers', String(3 * availableParallelism())];

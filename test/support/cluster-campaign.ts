@@ -155,8 +155,8 @@ export class ClusterCampaign {
 
   /**
    * Makes one fault happen under load. Resolves when the cluster is whole and all commands are
-   * answered. A fault with a late recovery happens once more, and must not be late again: other work
-   * on the machine may have caused the first delay.
+   * answered. A fault with a late recovery happens once more, and must not be late again. Other
+   * work on the machine may have caused the first delay.
    * @returns each time that answers stopped
    */
   async endure(name: ClusterFaultName): Promise<readonly Recovery[]> {

@@ -8,7 +8,7 @@ import { permitted } from '../security/permissions.ts';
 import { leadersOf, partitionKey, topicsOf } from './leaders.ts';
 import { type BatchAnswer, produce } from './producer-requests.ts';
 
-/** How long the writer waits between two attempts. Each further attempt reads the metadata first. */
+/** How long the writer waits before another attempt. It then reads the metadata first. */
 const RETRY_MS = 100;
 
 /** What the leaders know a producer by. */
