@@ -19,6 +19,8 @@ import { AccessDeniedError, describeAnswer, isDenial, permitted } from './securi
 const CONNECT_RETRIES = 4;
 /** How often the creator looks whether new topics have leaders. */
 const LOOK_MS = 100;
+/** Ends before `OPERATION_TIMEOUT_MS`, so the error says what is missing. */
+const LEADERS_TIMEOUT_MS = 8_000;
 
 function settingsAtCreation({ maxMessageBytes, keepsAll = false }: TopicSettings) {
   const unlimited = keepsAll ? { 'retention.ms': -1, 'retention.bytes': -1 } : {};
@@ -43,7 +45,7 @@ export class TopicCreator {
     const missing = topics.filter(({ name }) => !existing.has(name));
     if (missing.length === 0) return;
     const names = missing.map(({ name }) => name);
-    await this.#visible(names);
+    await this.#describe(names);
     if (!create) throw new MissingTopicError(this.#sayHowToCreate(missing));
     await this.#withAdmin('Creating topics', (admin) => {
       const created = admin.createTopics({
@@ -58,23 +60,27 @@ export class TopicCreator {
       const explained = created.catch((cause) => {
         throw this.#explainRefusal(cause, missing);
       });
-      return permitted(explained, { apiName: 'CreateTopics', topics: names }, this.#options);
+      return permitted(explained, { apiName: 'CreateTopics', topics: names }, this.#options).then(
+        () => this.#awaitLeaders(names),
+      );
     });
-    await this.#awaitLeaders(names);
   }
 
-  /** Waits until the cluster knows the topics, and each of their partitions has a leader. */
+  /** Waits until a node knows the topics, and names a leader of each of their partitions. */
   async #awaitLeaders(names: readonly string[]): Promise<void> {
-    const giveUpAt = Date.now() + OPERATION_TIMEOUT_MS;
+    const giveUpAt = Date.now() + LEADERS_TIMEOUT_MS;
     for (;;) {
-      const topics = await this.#visible(names);
+      const topics = await this.#describe(names);
       const waiting = topics.find(
         ({ errorCode, partitions }) =>
           errorCode !== ERROR.NONE || partitions.some(({ leader }) => leader < 0),
       );
       if (!waiting) return;
       if (Date.now() > giveUpAt)
-        throw new TroubleError(`The new topic ${waiting.name} has no leaders yet`);
+        throw new TroubleError(
+          `Kafka has created ${waiting.name}, but after ${LEADERS_TIMEOUT_MS} ms some of its ` +
+            'partitions still have no leader. Look at the log of the controller',
+        );
       await sleep(LOOK_MS);
     }
   }
@@ -95,7 +101,7 @@ export class TopicCreator {
    * Asks for the topics. Kafka's list leaves out those that the client must not see.
    * @throws {AccessDeniedError} a topic may be there, and the client must not see it
    */
-  async #visible(names: readonly string[]): Promise<readonly TopicPicture[]> {
+  async #describe(names: readonly string[]): Promise<readonly TopicPicture[]> {
     const question = metadata(names);
     const { topics } = await this.#view.ask(question);
     const hidden = topics.filter(({ errorCode }) => isDenial(errorCode));

@@ -99,3 +99,18 @@ it.each([
     expect(edge.committedOffset).toBe(2);
   },
 );
+
+it('writes to the next leader when the former one has left without an answer', async () => {
+  await using edge = await Edge.start();
+  edge.kafka.on('Produce', { silence: 'before' }, { node: 3, isLasting: true });
+  const { coordinators } = edge.kafka.model;
+  coordinators.transaction.set(TRANSACTIONAL_ID, 2);
+  coordinators.group.set(GROUP, 2);
+  const producer = await edge.openProducer();
+  const publishing = producer.publish([event(2, 'c')], position(1));
+  await edge.kafka.seen('Produce');
+  removeNode3(edge);
+  await publishing;
+  expect(edge.committed('events')).toEqual(['c']);
+  expect(edge.committedOffset).toBe(1);
+});

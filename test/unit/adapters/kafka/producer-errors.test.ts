@@ -184,9 +184,34 @@ describe('at an error in the answer', () => {
     await producer.publish(RECORDS, position(6));
     const log = edge.kafka.model.partition('events', 1);
     if (log) log.leader = to;
+    const before = edge.kafka.requests('Produce', 2).length;
     await producer.publish(RECORDS, position(7));
+    expect(edge.kafka.requests('Produce', 2)).toHaveLength(before + 1);
     expect(edge.committed('events')).toEqual(VALUES.flatMap((value) => [value, value]));
     expect(edge.kafka.requests('InitProducerId')).toHaveLength(1);
+  });
+
+  it('Produce is sent again to one leader while another takes its time', async () => {
+    const producer = await edge.openProducer();
+    const taken = Promise.withResolvers<void>();
+    edge.kafka.on('Produce', { held: taken.promise }, { node: 3 });
+    edge.kafka.on('Produce', { error: ERRORS.NOT_LEADER_OR_FOLLOWER }, { node: 2 });
+    const outcome = producer.publish(RECORDS, position(7));
+    await edge.kafka.seen('Produce', LEADERS + 1);
+    taken.resolve();
+    await outcome;
+    expect(edge.committed('events')).toEqual(VALUES);
+  });
+
+  it('Produce is not sent again once the producer is closed', async () => {
+    const producer = await edge.openProducer();
+    edge.kafka.on('Produce', { error: ERRORS.NOT_LEADER_OR_FOLLOWER }, { isLasting: true });
+    const refused = expect(producer.publish(RECORDS, position(7))).rejects.toThrow(TroubleError);
+    await edge.kafka.seen('Produce', LEADERS);
+    await producer.close();
+    await refused;
+    expect(edge.kafka.requests('Produce')).toHaveLength(LEADERS);
+    expectNothingCommitted();
   });
 
   it('EndTxn is sent again even if the refused one was carried out', async () => {

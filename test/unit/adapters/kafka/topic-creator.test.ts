@@ -53,11 +53,37 @@ describe.concurrent('creating topics', () => {
     edge.kafka.on('CreateTopics', { held: created.promise });
     const creating = edge.topics.ensureTopics([topic], true);
     await edge.kafka.seen('CreateTopics');
-    for (const name of ['UNKNOWN_TOPIC_OR_PARTITION', 'LEADER_NOT_AVAILABLE'] as const)
-      edge.kafka.on('Metadata', { error: ERRORS[name], at: 'new' });
+    const errors = ['UNKNOWN_TOPIC_OR_PARTITION', 'LEADER_NOT_AVAILABLE'] as const;
+    for (const [index, name] of errors.entries())
+      edge.kafka.on('Metadata', { error: ERRORS[name], at: 'new' }, { nth: index + 1 });
     created.resolve();
     await expect(creating).resolves.toBeUndefined();
     expect(edge.kafka.isScriptDone).toBe(true);
+  });
+
+  it('waits for a partition without a leader', async ({ expect }) => {
+    await using edge = await Edge.start();
+    edge.kafka.on('CreateTopics', { error: ERRORS.TOPIC_ALREADY_EXISTS });
+    let isCreated = false;
+    const creating = edge.topics.ensureTopics([topic], true).then(() => {
+      isCreated = true;
+    });
+    await edge.kafka.seen('CreateTopics');
+    const log = edge.kafka.model.addTopic('new', [1, -1]).partitions[1];
+    const before = edge.kafka.requests('Metadata').length;
+    await edge.kafka.seen('Metadata', before + 3);
+    expect(isCreated).toBe(false);
+    if (log) log.leader = 2;
+    await creating;
+  });
+
+  it('says which topic has no leaders when that takes too long', async ({ expect }) => {
+    await using edge = await Edge.start();
+    const unknown = { error: ERRORS.UNKNOWN_TOPIC_OR_PARTITION, at: 'new' };
+    edge.kafka.on('Metadata', unknown, { isLasting: true });
+    await expect(edge.topics.ensureTopics([topic], true)).rejects.toThrow(
+      'Kafka has created new, but after 8000 ms some of its partitions still have no leader',
+    );
   });
 
   it('succeeds if another process has just created the topic', async ({ expect }) => {

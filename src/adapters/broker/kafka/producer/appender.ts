@@ -9,6 +9,8 @@ import { partitionKey } from './leaders.ts';
 import { PartitionWriter, type WriterIdentity } from './partition-writer.ts';
 
 const CONNECT_RETRIES = 1;
+/** Ends before the caller's time-out, so the error says what Kafka has answered all the time. */
+const WRITE_TIMEOUT_MS = OPERATION_TIMEOUT_MS - 1_000;
 
 /**
  * An idempotent producer without transactions.
@@ -29,7 +31,7 @@ export class IdempotentAppender {
     this.#writer = new PartitionWriter({
       cluster: this.#cluster,
       options,
-      timeoutMs: OPERATION_TIMEOUT_MS,
+      timeoutMs: WRITE_TIMEOUT_MS,
       identify: () => this.#initialise(),
     });
   }

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TroubleError } from '../../../../service-layer/errors.ts';
-import type { KafkaOptions } from '../client.ts';
+import { type KafkaOptions, withDeadline } from '../client.ts';
 import { type BrokerNode, type Cluster, errorOf } from '../kafkajs-internals.ts';
 import { type BatchEncoder, sequenceAfter } from '../records/record-batch.ts';
 import { ERROR } from '../requests/error-codes.ts';
@@ -10,6 +10,8 @@ import { type BatchAnswer, produce } from './producer-requests.ts';
 
 /** How long the writer waits before another attempt. It then reads the metadata first. */
 const RETRY_MS = 100;
+/** How long the metadata may take. Another attempt may succeed with the leaders that are known. */
+const REFRESH_TIMEOUT_MS = 2_000;
 
 /** What the leaders know a producer by. */
 export interface WriterIdentity {
@@ -36,10 +38,13 @@ interface WrittenBatch extends NumberedBatch {
   readonly baseOffset: number;
 }
 
-/** A batch that no leader has confirmed. It may be in the log. */
-interface LeftBatch {
-  readonly batch: NumberedBatch;
-  readonly reason: Error;
+/** What a leader answered about batches. */
+interface Outcome {
+  readonly written: readonly WrittenBatch[];
+  /** The batches that the leader has not confirmed. They may be in the log. */
+  readonly left: readonly NumberedBatch[];
+  /** Why batches are left: an error that is final, if there is one. */
+  readonly reason: Error | null;
 }
 
 /**
@@ -66,7 +71,7 @@ export class PartitionWriter {
 
   /**
    * @param parts.identify finds the identity; called again only if it fails with a passing error
-   * @param parts.timeoutMs how long one `write` may try, and how long a leader may take to answer
+   * @param parts.timeoutMs how long one `write` begins attempts, and how long one attempt may take
    */
   constructor(parts: {
     readonly cluster: Cluster;
@@ -81,7 +86,7 @@ export class PartitionWriter {
   }
 
   /**
-   * Writes the batches, those of each partition in the order given.
+   * Writes the batches, those of each partition in the order given. Calls must not overlap.
    * @returns the batches with their places in the log; each partition's in the order given
    * @throws {Error} a leader refuses a batch for good, or the time is over
    */
@@ -103,72 +108,104 @@ export class PartitionWriter {
     this.#isClosed = true;
   }
 
-  /** Writes one batch to each of several partitions. Tries until all leaders have confirmed. */
+  /** Writes one batch to each of several partitions. */
   async #writeRound(
     batches: readonly BatchEncoder[],
     giveUpAt: number,
   ): Promise<readonly WrittenBatch[]> {
-    const written: WrittenBatch[] = [];
-    let waiting: readonly NumberedBatch[] | null = null;
-    for (;;) {
+    while (!this.#identity) {
       this.#refuseClosed();
       try {
-        this.#identity ??= await this.#identify();
-        waiting ??= this.#number(batches, this.#identity);
-        const outcomes = await this.#attempt(waiting, this.#identity);
-        written.push(...outcomes.filter((each) => 'baseOffset' in each));
-        const left = outcomes.filter((each) => 'reason' in each);
-        waiting = left.map(({ batch }) => batch);
-        const worst = left.find(({ reason }) => !isRetriable(reason)) ?? left[0];
-        if (!worst) return written;
-        return await this.#refuse(worst);
+        this.#identity = await this.#identify();
       } catch (error) {
-        if (!isRetriable(error) || Date.now() > giveUpAt) throw error;
+        await this.#pause(error as Error, giveUpAt);
       }
-      await sleep(RETRY_MS);
-      this.#refuseClosed();
-      await this.#cluster.refreshMetadata().catch(() => {});
     }
+    return await this.#insist(this.#number(batches, this.#identity), this.#identity, giveUpAt);
   }
 
-  async #attempt(
-    waiting: readonly NumberedBatch[],
+  /**
+   * Tries until all leaders have confirmed. No batch waits for the leader of another: an answer may
+   * take a leader as long as the whole `write` may take.
+   */
+  async #insist(
+    batches: readonly NumberedBatch[],
     identity: WriterIdentity,
-  ): Promise<readonly (WrittenBatch | LeftBatch)[]> {
-    const leaders = await leadersOf(this.#cluster, topicsOf(waiting));
-    const byLeader = Map.groupBy(waiting, ({ key }) => leaders.get(key));
-    const outcomes = [...byLeader].map(([leader, batches]) =>
-      this.#sendTo(leader, batches, identity).catch((reason: Error) =>
-        batches.map((batch) => ({ batch, reason })),
-      ),
-    );
-    return (await Promise.all(outcomes)).flat();
+    giveUpAt: number,
+  ): Promise<readonly WrittenBatch[]> {
+    this.#refuseClosed();
+    const again = async (left: readonly NumberedBatch[], reason: Error) => {
+      await this.#pause(reason, giveUpAt);
+      return await this.#insist(left, identity, giveUpAt);
+    };
+    let leaders: Awaited<ReturnType<typeof leadersOf>>;
+    try {
+      leaders = await leadersOf(this.#cluster, topicsOf(batches));
+    } catch (error) {
+      return await again(batches, error as Error);
+    }
+    this.#refuseClosed();
+    const byLeader = Map.groupBy(batches, ({ key }) => leaders.get(key));
+    const writing = [...byLeader].map(async ([leader, ofLeader]) => {
+      const { written, left, reason } = await this.#sendTo(leader, ofLeader, identity);
+      return reason ? [...written, ...(await again(left, reason))] : written;
+    });
+    return (await Promise.all(writing)).flat();
   }
 
   async #sendTo(
     leader: BrokerNode | undefined,
     batches: readonly NumberedBatch[],
     { transactionalId }: WriterIdentity,
-  ): Promise<readonly (WrittenBatch | LeftBatch)[]> {
-    if (!leader) throw errorOf(ERROR.LEADER_NOT_AVAILABLE);
-    const answers = await produce(leader, transactionalId, batches, this.#timeoutMs);
+  ): Promise<Outcome> {
+    if (!leader) return { written: [], left: batches, reason: errorOf(ERROR.LEADER_NOT_AVAILABLE) };
+    let answers: readonly BatchAnswer[];
+    try {
+      answers = await produce(leader, transactionalId, batches, this.#timeoutMs);
+    } catch (error) {
+      return { written: [], left: batches, reason: error as Error };
+    }
     const byPartition = new Map(answers.map((answer) => [partitionKey(answer), answer]));
-    return batches.map((batch) => {
+    const written: WrittenBatch[] = [];
+    const left: NumberedBatch[] = [];
+    let reason: Error | null = null;
+    for (const batch of batches) {
       const { errorCode, baseOffset } = byPartition.get(batch.key) as BatchAnswer;
-      const reason = errorOf(errorCode);
-      return reason ? { batch, reason } : { ...batch, baseOffset };
-    });
+      const error = errorOf(errorCode);
+      if (!error) {
+        written.push({ ...batch, baseOffset });
+        continue;
+      }
+      left.push(batch);
+      if (!reason || isRetriable(reason))
+        reason = await this.#explain(error, batch, transactionalId);
+    }
+    return { written, left, reason };
   }
 
-  /** Fails with the reason for which the batch is left. */
-  #refuse({ batch, reason }: LeftBatch): Promise<never> {
-    const transactionalId = this.#identity?.transactionalId;
+  /** Names the permission that is missing, if the error means that. */
+  async #explain(
+    error: Error,
+    { topic }: NumberedBatch,
+    transactionalId: string | null,
+  ): Promise<Error> {
     const subject = {
       apiName: 'Produce',
-      topics: [batch.topic],
+      topics: [topic],
       ...(transactionalId && { transactionalId }),
     };
-    return permitted(Promise.reject(reason), subject, this.#options);
+    return await permitted(Promise.reject(error), subject, this.#options).catch(
+      (explained: Error) => explained,
+    );
+  }
+
+  /** Waits before another attempt. @throws {Error} the reason, if it is final or the time is over */
+  async #pause(reason: Error, giveUpAt: number): Promise<void> {
+    if (!isRetriable(reason) || Date.now() > giveUpAt) throw reason;
+    await sleep(RETRY_MS);
+    this.#refuseClosed();
+    const refreshing = this.#cluster.refreshMetadata();
+    await withDeadline(refreshing, REFRESH_TIMEOUT_MS, 'Reading the metadata').catch(() => {});
   }
 
   /** Encodes the batches with the next sequences of their partitions. */

@@ -137,10 +137,9 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
   }
 
   async publish(records: readonly OutgoingRecord[], position: GroupPosition | null): Promise<void> {
-    const { transactionalId } = this.#identity;
-    if (this.#closed) throw new TroubleError(`The producer ${transactionalId} is closed`);
+    this.#refuseClosed();
     if (records.length === 0 && !position) return;
-    const doing = `Publishing with ${transactionalId}`;
+    const doing = `Publishing with ${this.#identity.transactionalId}`;
     try {
       const routed = await this.#layouts.place(records);
       await withDeadline(this.#transact(routed, position), PUBLISH_TIMEOUT_MS, doing);
@@ -166,7 +165,7 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
     await leadersOf(this.#cluster, topics);
     if (position) await this.#groupCoordinator(position.group).find();
     const identity = this.#identity;
-    if (this.#closed) throw new TroubleError(`The producer ${identity.transactionalId} is closed`);
+    this.#refuseClosed();
     this.#mayHaveOpenTransaction = true;
     await Promise.all([
       position &&
@@ -185,6 +184,7 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
       position && this.#sendPosition(position),
     ]);
     reachFaultPoint('offset-sent');
+    this.#refuseClosed();
     await this.#ask({ apiName: 'EndTxn' }, (node) =>
       node.endTxn({ ...identity, transactionResult: true }),
     );
@@ -246,6 +246,12 @@ export class KafkaTransactionalProducer implements TransactionalProducer {
   #permitted<T>(answer: Promise<T>, subject: RequestSubject): Promise<T> {
     const { transactionalId } = this.#identity;
     return permitted(answer, { ...subject, transactionalId }, this.#options);
+  }
+
+  /** @throws {TroubleError} this producer is closed; kafkajs would connect again */
+  #refuseClosed(): void {
+    if (this.#closed)
+      throw new TroubleError(`The producer ${this.#identity.transactionalId} is closed`);
   }
 
   close(): Promise<void> {
