@@ -199,7 +199,7 @@ export class PartitionWriter {
     );
   }
 
-  /** Waits before another attempt. @throws {Error} the reason, if it is final or the time is over */
+  /** Waits before another attempt. @throws {Error} the reason, if it is final or time is over */
   async #pause(reason: Error, giveUpAt: number): Promise<void> {
     if (!isRetriable(reason) || Date.now() > giveUpAt) throw reason;
     await sleep(RETRY_MS);
