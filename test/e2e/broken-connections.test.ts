@@ -103,8 +103,8 @@ function* faults(): Generator<Fault> {
     yield {
       name: 'the answer to InitProducerId lost',
       happen: async () => {
-        // A lane that loses its producer opens a new one, which asks for a producer id.
-        await proxy.loseAnswer('Produce');
+        // A lane whose commit has an unknown outcome opens a new producer, which asks for an id.
+        await proxy.loseAnswer('EndTxn');
         await proxy.loseAnswer('InitProducerId');
       },
     };

@@ -117,7 +117,7 @@ export function instanceFaults(parts: FaultParts) {
       happen: async () => {
         const { kafka } = random(parts.links);
         // A lane opens a new producer only after it has lost one.
-        await kafka.loseAnswer('Produce');
+        await kafka.loseAnswer('EndTxn');
         await kafka.loseAnswer('InitProducerId');
       },
     },
