@@ -26,6 +26,7 @@ const ofKafka = [
   ...modules.examination,
   ...modules.kafkaWings,
   ...modules.runtime,
+  '@node-rs/crc32',
   'kafkajs',
   'lz4-napi',
   'pino',

@@ -93,6 +93,7 @@ const packages = [
   'better-sqlite3',
   'commander',
   'cli-progress',
+  '@node-rs/crc32',
   'lz4-napi',
   'snappy',
   'yaml',

@@ -28,7 +28,6 @@ describe('the sources, beyond the lint rules', () => {
         'protocol/decoder',
         'protocol/encoder',
         'protocol/error',
-        'protocol/recordBatch/crc32C',
         'protocol/requests/produce/v3/response',
       ].map(
         (name) => `src/adapters/broker/kafka/kafkajs-internals.ts: require('kafkajs/src/${name}')`,

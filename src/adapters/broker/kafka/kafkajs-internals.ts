@@ -26,9 +26,6 @@ const protocolErrors: {
 /** Opens kafkajs's sockets without encryption. */
 export const plainSockets: ISocketFactory = require('kafkajs/src/network/socketFactory')();
 
-/** Computes the checksum of a record batch. */
-export const crc32c: (bytes: Buffer) => number = require('kafkajs/src/protocol/recordBatch/crc32C');
-
 /** Reads the answer to Produce v3. `parse` rejects with the first error in the answer. */
 export const produceResponse: AnswerReader<unknown> =
   require('kafkajs/src/protocol/requests/produce/v3/response');

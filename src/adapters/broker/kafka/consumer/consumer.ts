@@ -118,8 +118,8 @@ export class KafkaConsumer implements GroupConsumer {
   }
 
   problem(): string | null {
-    const [denial] = [...this.#owned.values()].flatMap((fetcher) => fetcher.denial ?? []);
-    return this.#member.problem() ?? denial ?? null;
+    const [problem] = [...this.#owned.values()].flatMap((fetcher) => fetcher.problem ?? []);
+    return this.#member.problem() ?? problem ?? null;
   }
 
   members(): Promise<readonly MemberView[]> {

@@ -25,6 +25,8 @@ const MAX_BYTES = 512 * 1024;
 /** How long the fetcher waits before its owner must find its position again. */
 const OUT_OF_RANGE_MS = 500;
 const RETRY_MS = { least: 50, most: 500 };
+/** How long fetching may fail before that is a problem. Kafka elects a leader in less time. */
+const PATIENCE_MS = 15_000;
 
 /** What a fetcher needs from the consumer or tail that it fetches for. */
 interface FetcherContext {
@@ -76,7 +78,8 @@ export class PartitionFetcher implements AssignedPartition {
   /** The topic's id in the log that the owner reads; null: it reads whatever has the name. */
   #topicId: string | null = null;
   #failures = 0;
-  #denial: string | null = null;
+  #failingSinceMs = 0;
+  #problem: string | null = null;
 
   constructor(partition: number, context: FetcherContext) {
     this.topic = context.topic;
@@ -87,9 +90,12 @@ export class PartitionFetcher implements AssignedPartition {
     void this.#run();
   }
 
-  /** Says which permission the client lacks; null if Kafka lets it read. */
-  get denial(): string | null {
-    return this.#denial;
+  /**
+   * Says which permission the client lacks, or why it has fetched nothing for 15 s. Null: it
+   * fetches, or may do so soon.
+   */
+  get problem(): string | null {
+    return this.#problem;
   }
 
   membership(): Membership | null {
@@ -144,8 +150,7 @@ export class PartitionFetcher implements AssignedPartition {
       LONG_POLL_MS,
     );
     if (answer.errorCode === ERROR.OFFSET_OUT_OF_RANGE) return await this.#reportGap(offset);
-    this.#failures = 0;
-    this.#denial = null;
+    this.#noteSuccess();
     const { records, nextOffset, epochs } = readFetched(
       this.topic,
       this.partition,
@@ -216,17 +221,31 @@ export class PartitionFetcher implements AssignedPartition {
   async #afterTrouble(error: Error): Promise<void> {
     const { signal } = this.#closing;
     if (signal.aborted) return;
-    this.#failures += 1;
-    const isDenied = error instanceof AccessDeniedError;
-    const isNews = isDenied && this.#denial === null;
-    this.#denial = isDenied ? error.message : null;
-    this.#context.options.log[isNews ? 'warn' : 'debug'](
-      `Fetching ${this.topic}/${this.partition}: ${error.message}`,
-    );
+    this.#noteFailure(error);
     await sleep(
       Math.min(RETRY_MS.most, RETRY_MS.least * 2 ** Math.min(this.#failures - 1, 4)),
       undefined,
       { signal },
     ).catch(() => {});
+  }
+
+  /** Warns once about a problem. Logs other failures for debugging. */
+  #noteFailure(error: Error): void {
+    const nowMs = performance.now();
+    if (this.#failures === 0) this.#failingSinceMs = nowMs;
+    this.#failures += 1;
+    const what = `Fetching ${this.topic}/${this.partition}: ${error.message}`;
+    const isProblem =
+      error instanceof AccessDeniedError || nowMs - this.#failingSinceMs >= PATIENCE_MS;
+    const isNews = isProblem && this.#problem === null;
+    this.#problem = isProblem ? what : null;
+    this.#context.options.log[isNews ? 'warn' : 'debug'](what);
+  }
+
+  #noteSuccess(): void {
+    this.#failures = 0;
+    if (this.#problem !== null)
+      this.#context.options.log.info(`Fetching ${this.topic}/${this.partition} works again`);
+    this.#problem = null;
   }
 }

@@ -10,7 +10,7 @@ import {
   readPiece,
   unreadableBatch,
 } from './batch-records.ts';
-import { BATCH_HEADER_BYTES } from './partition-records.ts';
+import { batchesIn } from './batches.ts';
 
 /** What a reader gets from one fetch. */
 interface FetchedRecords {
@@ -21,8 +21,6 @@ interface FetchedRecords {
   readonly epochs: readonly number[];
 }
 
-/** A batch begins with its first offset and its length. The length does not count these bytes. */
-const LENGTH_END = 12;
 /**
  * The most bytes of decompressed records in one batch. Honest producers stay far below. A hostile
  * batch of a few kilobytes may hold gigabytes.
@@ -59,10 +57,9 @@ export function readFetched(
   let room = MAX_DECOMPRESSED_BYTES;
   let nextOffset: number | null = null;
   const epochs: number[] = [];
-  for (let start = 0, isOver = false; !isOver && start + BATCH_HEADER_BYTES <= bytes.length; ) {
-    const end = start + LENGTH_END + bytes.readInt32BE(start + 8);
-    if (end > bytes.length) break;
-    const batch = bytes.subarray(start, end);
+  let isOver = false;
+  for (const batch of batchesIn(bytes)) {
+    if (isOver) break;
     const header = readBatchHeader(batch);
     if (nextOffset !== null && (room <= 0 || records.length + header.count > MAX_PIECE_RECORDS))
       break;
@@ -87,7 +84,6 @@ export function readFetched(
     nextOffset = isVisible ? piece.nextOffset : header.lastOffset + 1;
     isOver ||= nextOffset <= header.lastOffset;
     epochs.push(header.leaderEpoch);
-    start = end;
   }
   return { records, nextOffset, epochs };
 }

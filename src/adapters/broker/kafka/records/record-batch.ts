@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { LogRecord } from '../../../../service-layer/records.ts';
 import { ByteWriter, bytesOf, writeRecord } from '../../../record-bytes.ts';
-import { crc32c } from '../kafkajs-internals.ts';
+import { writeChecksum } from './checksum.ts';
 import { BATCH_HEADER_BYTES, batchLimitBytes, type PartitionRecord } from './partition-records.ts';
 
 /**
@@ -21,7 +21,6 @@ interface BatchProducer {
 const MAGIC = 2;
 const TRANSACTIONAL = 0x10;
 const NO_ATTRIBUTES = Buffer.from([0]);
-/** The checksum covers the bytes from here on. */
 const ATTRIBUTES_AT = 21;
 
 /** The number of sequences, which go from 0 to 2^31 - 1. */
@@ -106,7 +105,7 @@ export class BatchEncoder {
     batch.writeInt32BE(firstSequence, 53);
     batch.writeInt32BE(this.#count, 57);
     batch.set(this.#records.bytes, BATCH_HEADER_BYTES);
-    batch.writeUInt32BE(crc32c(batch.subarray(ATTRIBUTES_AT)), 17);
+    writeChecksum(batch);
     return batch;
   }
 }
