@@ -2,14 +2,16 @@ import { laneName } from '../domain/place.ts';
 import { reachFaultPoint } from '../fault-points.ts';
 import type { TransactionalProducer } from '../service-layer/broker.ts';
 import { TroubleError } from '../service-layer/errors.ts';
+import type { LaneStore, WaitingRecords } from '../service-layer/lane-store.ts';
 import type { Partition, PartitionOffset } from '../service-layer/records.ts';
 import type { LaneContext } from './lane-context.ts';
 import type { LaneOffsets } from './lane-offsets.ts';
-import { wholeCommandChunks } from './outbox-chunks.ts';
+import { MAX_CHUNK_BYTES, wholeCommandChunks } from './outbox-chunks.ts';
 
 /**
  * Publishes the answers that the former owner left in the outbox, then deletes them. Each answer
- * waits until the answers that it rests on are published.
+ * waits until the answers that it rests on are published. A lane that was held up has left many
+ * small rows, so one broker transaction publishes as many of them as can go out at once.
  *
  * Only answers to commands from C up to D go out. A former owner may still add answers beyond D,
  * which the group's offset D does not cover.
@@ -31,23 +33,43 @@ export async function publishLeftBehind(
       { lane: laneName(lane), from: committed, to: end },
       'Publishing the answers left behind',
     );
-  for (let published = committed; published < end; ) {
-    const { records, nextOffset, restsOn } = (await store.readOutbox(lane, published, end)) ?? {
-      records: [],
-      nextOffset: end,
-      restsOn: [],
-    };
+  const read = (from: number) => readRow(store, lane, from, end);
+  for (let row = await read(committed); row !== null; ) {
     reachFaultPoint('left-behind-read');
-    await waitForOthers(restsOn, others, signal);
-    for (const chunk of wholeCommandChunks(records, nextOffset)) {
+    await waitForOthers(row.restsOn, others, signal);
+    const joined = { nextOffset: row.nextOffset, records: [...row.records] };
+    let bytes = bytesOf(row);
+    row = await read(joined.nextOffset);
+    while (row !== null && bytes + bytesOf(row) <= MAX_CHUNK_BYTES && others.covers(row.restsOn)) {
+      joined.records.push(...row.records);
+      joined.nextOffset = row.nextOffset;
+      bytes += bytesOf(row);
+      row = await read(joined.nextOffset);
+    }
+    for (const chunk of wholeCommandChunks(joined.records, joined.nextOffset)) {
       await producer.publish(chunk.records, { ...lane, group, nextOffset: chunk.nextOffset });
       others.note({ ...lane, nextOffset: chunk.nextOffset });
       reachFaultPoint('left-behind-published');
     }
-    published = nextOffset;
   }
   await store.deleteOutbox(lane, end);
   if (committed < end) reachFaultPoint('left-behind-deleted');
+}
+
+/** Reads the next row of the outbox. @returns null: nothing is left to publish */
+async function readRow(
+  store: LaneStore,
+  lane: Partition,
+  from: number,
+  end: number,
+): Promise<WaitingRecords | null> {
+  if (from >= end) return null;
+  // The last commands may have no answer. The group's offset still moves past them.
+  return (await store.readOutbox(lane, from, end)) ?? { records: [], nextOffset: end, restsOn: [] };
+}
+
+function bytesOf({ records }: WaitingRecords): number {
+  return records.reduce((sum, { encoded }) => sum + encoded.length, 0);
 }
 
 async function waitForOthers(
