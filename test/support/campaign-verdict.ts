@@ -4,6 +4,7 @@ import { checkHistory } from './judge/check-history.ts';
 import type { History } from './judge/history.ts';
 import { contentHash, type JavaRecord, readTopicInJava } from './kafka-java/read.ts';
 import { readHistory } from './read-history.ts';
+import { readTopic, type TopicRecord } from './topic-reader.ts';
 
 /** What a campaign on real Kafka and PostgreSQL leaves behind. */
 export interface CampaignEnd {
@@ -36,33 +37,45 @@ export async function judge({
   if (http?.accepted === 0)
     findings.push('The service accepted no command over HTTP, so nothing shows that it keeps them');
   findings.push(...unseenTypes(history).map((type) => `Nothing was answered with ${type}`));
-  return [...findings, ...(await differences(history, brokers, flow.topics.events, mustAbort))];
+  return [...findings, ...(await differences(history, flow, brokers, mustAbort))];
 }
 
 async function differences(
   { events }: History,
+  { kafka, topics }: CommandFlow,
   brokers: string,
-  topic: string,
   mustAbort: boolean,
 ): Promise<readonly string[]> {
-  const { records: inJava, aborted } = await readTopicInJava(brokers, topic);
+  const { records: inJava, aborted } = await readTopicInJava(brokers, topics.events);
   const asText = ({ partition, offset, key, contentHash }: Omit<JavaRecord, 'id'>) =>
     `${partition}/${offset} ${key} ${contentHash}`;
-  const here = new Set(
-    events.map((event) =>
-      asText({ ...event, key: String(event.key), contentHash: contentHash(event) }),
-    ),
-  );
+  const byText = (records: readonly TopicRecord[]) =>
+    new Map(
+      records.map((event) => [
+        asText({ ...event, key: String(event.key), contentHash: contentHash(event) }),
+        event,
+      ]),
+    );
+  const here = byText(events);
   const there = new Set(inJava.map(asText));
+  const unseen = [...here].filter(([event]) => !there.has(event));
+  // A second reading tells whether the log has the record so, or only one reading had.
+  const readAgain =
+    unseen.length === 0
+      ? new Map<string, TopicRecord>()
+      : byText(await readTopic(kafka, topics.events));
   return [
     ...(mustAbort && aborted === 0
       ? ['No transaction was aborted, so nothing shows that readers skip aborted records']
       : []),
-    ...[...here.difference(there)].map(
-      (event) => `Kafka's own client does not see the event ${event}`,
+    ...unseen.map(
+      ([event, { headers, value }]) =>
+        `Kafka's own client does not see the event ${event}, and a second reading ` +
+        `${readAgain.has(event) ? 'does' : 'does not'}: ` +
+        JSON.stringify({ headers, value: String(value) }),
     ),
-    ...[...there.difference(here)].map(
-      (event) => `Only Kafka's own client sees the event ${event}`,
-    ),
+    ...[...there]
+      .filter((event) => !here.has(event))
+      .map((event) => `Only Kafka's own client sees the event ${event}`),
   ];
 }

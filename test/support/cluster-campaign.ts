@@ -9,10 +9,11 @@ import {
 import { judge } from './campaign-verdict.ts';
 import { ClusterAnswers } from './cluster-answers.ts';
 import { CommandFlow } from './command-flow.ts';
+import { missingComplaints } from './complaints.ts';
 import { startCpuHogs } from './cpu-hogs.ts';
 import { eventually } from './eventually.ts';
 import { HttpCommands } from './http-commands.ts';
-import { isEndingTransaction, isWarning, lastWordsOf, stateOf } from './instance-output.ts';
+import { isEndingTransaction, lastWordsOf, stateOf } from './instance-output.ts';
 import { fakeClock, KafkaCluster } from './kafka-java/cluster.ts';
 import type { KafkaVersion } from './kafka-java/libraries.ts';
 import { openTransactions } from './kafka-java/open-transactions.ts';
@@ -32,22 +33,16 @@ const COMMANDS_PER_FAULT = 250;
 const COMMANDS_AT_FIRST = 500;
 /** A service that has not recovered by then never will. */
 const GIVE_UP_MS = 120_000;
-/**
- * How long the service may say that it is ready while two of three brokers are away: 30 s, and a
- * margin for a busy machine.
- */
-const UNREADY_MS = 45_000;
-/**
- * How soon after that the service logs a warning. A producer waits 20 s, and the watchdog of lanes
- * 30 s.
- */
-const WARNING_MS = 60_000;
-
 /** How many faults of a campaign may happen again because they were late. */
 const SECOND_CHANCES = 2;
 
 /** How long answers stopped, in milliseconds. */
 export interface Recovery {
+  /**
+   * How long answers to the same load took just before, without a fault. On a machine with other
+   * work that alone may take many seconds.
+   */
+  readonly usualMs: number;
   /** The time since the order to stop, move, kill or cut. */
   readonly sinceOrderMs: number;
   /**
@@ -68,8 +63,9 @@ export interface ClusterCampaignOptions {
   /** The number of busy processes that take the machine away meanwhile. */
   readonly cpuHogs: number;
   /**
-   * The time after which a recovery is too slow. A recovery may take longer if an instance has
-   * logged that Kafka did not end a transaction: no client can shorten that (docs/decisions/0022).
+   * How much longer than without a fault a recovery may take. It may take longer still if an
+   * instance has logged that Kafka did not end a transaction: no client can shorten that
+   * (docs/decisions/0022).
    */
   readonly limitMs: number;
 }
@@ -96,6 +92,7 @@ export class ClusterCampaign {
   #late: string[] = [];
   #chances = SECOND_CHANCES;
   #limitMs = 0;
+  #usualMs = 0;
   #rounds = 1;
 
   private constructor(
@@ -119,7 +116,10 @@ export class ClusterCampaign {
       send: (count) => this.flow.send(this.#rounds++, count),
       beginListening: () => {
         const linesBefore = this.instances.map(({ output }) => output.length);
-        return () => this.#awaitComplaints(linesBefore);
+        return async () =>
+          void this.#findings.push(
+            ...(await missingComplaints(this.instances, this.#readiness, linesBefore)),
+          );
       },
     });
   }
@@ -213,7 +213,6 @@ export class ClusterCampaign {
 
   async #happen(name: ClusterFaultName): Promise<void> {
     this.#late = [];
-    this.#limitMs = this.#options.limitMs + allowanceMs(name);
     this.#readiness.begin(name);
     let isOver = false;
     const urls = () => this.instances.map(({ url }) => url);
@@ -223,6 +222,8 @@ export class ClusterCampaign {
     ]);
     sending.catch(() => {}); // awaited below
     try {
+      await this.#measureUsual(name);
+      this.#limitMs = this.#usualMs + this.#options.limitMs + allowanceMs(name);
       await sleep(Math.random() * 4 * ROUGHNESS.pauseMs);
       await this.#faults[name]();
       await eventually(() => this.#answers.isWhole(), { withinMs: KAFKA_MS });
@@ -244,31 +245,13 @@ export class ClusterCampaign {
     await eventually(() => this.#answers.isWhole(), { withinMs: KAFKA_MS });
   }
 
-  /**
-   * Records a finding for each instance that does not say that it is not ready, or logs no warning,
-   * while two of three brokers are away.
-   * @param linesBefore the number of lines that each instance had printed before
-   */
-  async #awaitComplaints(linesBefore: readonly number[]): Promise<void> {
-    const unready = this.instances.map((instance) =>
-      this.#readiness.isUnready(instance, UNREADY_MS),
-    );
-    for (const [index, problem] of (await Promise.all(unready)).entries()) {
-      const report = (what: string) =>
-        void this.#findings.push(
-          `Two of three brokers are away, and instance ${index} ${what}\n` +
-            lastWordsOf(this.instances),
-        );
-      if (problem) report(problem);
-      const warns = () => {
-        const lines = this.instances[index]?.output.slice(linesBefore[index]) ?? [];
-        if (!lines.some(isWarning)) throw new Error(`has logged no warning in ${WARNING_MS} ms`);
-      };
-      // Readiness may report the problem before the log does.
-      await eventually(warns, { withinMs: WARNING_MS }).catch(({ message }: Error) =>
-        report(message),
-      );
-    }
+  /** Measures how long answers take before the fault, under the same load. */
+  async #measureUsual(name: ClusterFaultName): Promise<void> {
+    const beganMs = performance.now();
+    const reason = await this.#probe();
+    this.#usualMs = Math.round(performance.now() - beganMs);
+    if (reason === null) return;
+    throw new Error(`Before ${name}: ${reason}\n${await stateOf(this.instances)}`);
   }
 
   /**
@@ -281,15 +264,11 @@ export class ClusterCampaign {
     if (manner === 'suddenly')
       await eventually(() => this.#answers.isElected(), { withinMs: KAFKA_MS });
     const readyMs = performance.now();
-    await this.flow.probe(this.#rounds++, this.cluster.wholeBrokers);
-    const ends = await eventually(() => this.#answers.ends());
-    const reason = await this.#answered(ends).then(
-      () => null,
-      ({ message }: Error) => message,
-    );
+    const reason = await this.#probe();
     const endMs = performance.now();
     const sinceReadyMs = Math.round(endMs - readyMs);
     this.#recoveries.push({
+      usualMs: this.#usualMs,
       sinceOrderMs: Math.round(endMs - orderedMs),
       sinceReadyMs,
       isStuck: reason !== null,
@@ -298,7 +277,7 @@ export class ClusterCampaign {
     if (reason === null && (sinceReadyMs <= this.#limitMs || isDelayedByKafka)) return;
     const verdict =
       reason === null
-        ? `The service took ${sinceReadyMs} ms to recover`
+        ? `The service took ${sinceReadyMs} ms to recover, and ${this.#usualMs} ms without a fault,`
         : `The service did not recover (${reason})`;
     const isLate = reason === null && sinceReadyMs < 2 * this.#limitMs;
     (isLate ? this.#late : this.#findings).push(
@@ -306,6 +285,19 @@ export class ClusterCampaign {
         lastWordsOf(this.instances, linesBefore),
     );
     if (reason !== null) await this.#startAgain();
+  }
+
+  /**
+   * Sends a probe to every lane, and waits for the answers to it and to all earlier commands.
+   * @returns null then; otherwise why the answers did not come
+   */
+  async #probe(): Promise<string | null> {
+    await this.flow.probe(this.#rounds++, this.cluster.wholeBrokers);
+    const ends = await eventually(() => this.#answers.ends());
+    return await this.#answered(ends).then(
+      () => null,
+      ({ message }: Error) => message,
+    );
   }
 
   async #answered(ends: readonly number[]): Promise<void> {

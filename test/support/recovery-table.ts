@@ -19,7 +19,8 @@ export class RecoveryTable {
     const times = recoveries.map(({ sinceOrderMs, sinceReadyMs, isStuck }) =>
       isStuck ? 'STUCK' : `${sinceReadyMs} ms (${sinceOrderMs} ms since the order)`,
     );
-    return `${fault}: answered again after ${times.join(', ')}`;
+    const usual = `without a fault after ${recoveries[0]?.usualMs} ms`;
+    return `${fault}: answered again after ${times.join(', ')}; ${usual}`;
   }
 
   /**
