@@ -14,11 +14,6 @@ const BURST = 3_000;
 const MARKER_MS = 60_000;
 /** Two brokers that start at once on two cores take longer than one. The full cause is unknown. */
 const TWO_STARTS_MS = 15_000;
-/**
- * How long Kafka may take, on a busy machine, until it has elected leaders, or has all replicas in
- * sync.
- */
-export const KAFKA_MS = 180_000;
 const CLOCK_OFFSET_SECONDS = 600;
 
 /**
@@ -101,7 +96,7 @@ async function endAndRestart(
     parts.cluster.endBroker(broker, manner === 'in order' ? 'stop' : 'kill'),
   );
   await parts.cluster.startBroker(broker);
-  await eventually(() => parts.answers.isWhole(), { withinMs: KAFKA_MS });
+  await parts.answers.whole();
 }
 
 async function cutOff(parts: FaultParts, from: 'machines' | 'everybody'): Promise<void> {
@@ -140,7 +135,7 @@ async function setClocksApart(parts: FaultParts): Promise<void> {
       parts.cluster.endBroker(broker, 'stop'),
     );
     await parts.cluster.startBroker(broker, offset);
-    await eventually(() => parts.answers.isWhole(), { withinMs: KAFKA_MS });
+    await parts.answers.whole();
   }
   await moveLeaders(parts, await parts.answers.partitions());
   await moveLeaders(parts, await parts.answers.partitions());

@@ -1,6 +1,18 @@
 import type { PartitionView, View } from './cluster-view.ts';
 import type { CommandFlow } from './command-flow.ts';
+import { eventually } from './eventually.ts';
 import type { KafkaCluster } from './kafka-java/cluster.ts';
+
+/**
+ * How long Kafka may take, on a busy machine, until it has elected leaders, or has all replicas in
+ * sync.
+ */
+const KAFKA_MS = 180_000;
+/**
+ * How often the brokers are asked. One look is up to twelve requests, each over a new connection.
+ * Fifty looks a second kept three brokers so busy that the service answered seconds later.
+ */
+const LOOK_MS = 200;
 
 /**
  * Knows what has been answered on a cluster that may miss some of its brokers. It asks only brokers
@@ -16,9 +28,9 @@ export class ClusterAnswers {
     this.#flow = flow;
   }
 
-  /** Returns where each partition of the commands ends now. */
+  /** Returns where each partition of the commands ends now, as soon as all of them have a leader. */
   async ends(): Promise<readonly number[]> {
-    return await this.#endsOf(this.#flow.topics.commands, 'everything');
+    return await look(() => this.#endsOf(this.#flow.topics.commands, 'everything'));
   }
 
   /**
@@ -47,35 +59,47 @@ export class ClusterAnswers {
   }
 
   /**
-   * Resolves when every command before these ends is answered: the group has passed it, and a
+   * Waits until every command before these ends is answered: the group has passed it, and a
    * `read_committed` reader sees all events that were written before.
-   * @throws when commands still wait
+   * @throws when commands still wait after `withinMs`
    */
-  async isAnswered(ends: readonly number[]): Promise<void> {
-    const waiting = await this.waiting(ends);
-    if (waiting > 0) throw new Error(`${waiting} commands wait`);
-    const written = await this.#endsOf(this.#flow.topics.events, 'everything');
-    for (;;) {
-      const visible = await this.#endsOf(this.#flow.topics.events, 'committed');
-      if (visible.every((end, partition) => end >= (written[partition] ?? 0))) return;
-    }
+  async answered(ends: readonly number[], withinMs: number): Promise<void> {
+    const { events } = this.#flow.topics;
+    await look(async () => {
+      const waiting = await this.waiting(ends);
+      if (waiting > 0) throw new Error(`${waiting} commands wait`);
+    }, withinMs);
+    const written = await look(() => this.#endsOf(events, 'everything'));
+    await look(async () => {
+      const visible = await this.#endsOf(events, 'committed');
+      const hidden = visible.findIndex((end, partition) => end < (written[partition] ?? 0));
+      if (hidden >= 0) throw new Error(`A transaction in ${events}/${hidden} does not end`);
+    }, withinMs);
   }
 
   /**
-   * Resolves when a broker that is well knows a leader of every partition, and all leaders and
+   * Waits until a broker that is well knows a leader of every partition, and all leaders and
    * replicas in sync are well. Until then a leader waits for the others.
-   * @throws when a partition still waits
+   * @throws when a partition waits for too long
    */
-  async isElected(): Promise<void> {
+  async elected(): Promise<void> {
+    await look(() => this.#isElected());
+  }
+
+  /**
+   * Waits until all brokers are well and every replica is in sync.
+   * @throws when that takes too long
+   */
+  async whole(): Promise<void> {
+    await look(() => this.#isWhole());
+  }
+
+  async #isElected(): Promise<void> {
     const { whole, view } = this.#cluster;
     await Promise.any(whole.map(async (broker) => everyLed(await view.of(broker), whole)));
   }
 
-  /**
-   * Resolves when all brokers are well and every replica is in sync.
-   * @throws when a broker is away or a replica is late
-   */
-  async isWhole(): Promise<void> {
+  async #isWhole(): Promise<void> {
     const { all, whole, view } = this.#cluster;
     const { brokers, partitions } = await view.of(all[0] as number);
     const late = partitions.filter(({ replicas, inSync }) => inSync.length < replicas.length);
@@ -83,7 +107,7 @@ export class ClusterAnswers {
       throw new Error(`${late.length} partitions have replicas that are not in sync`);
     if (whole.length < all.length || brokers.length < all.length)
       throw new Error('A broker is away');
-    await this.isElected();
+    await this.#isElected();
   }
 
   /** Returns the partitions as a broker that is well sees them. */
@@ -104,6 +128,10 @@ export class ClusterAnswers {
     await Promise.all(partitions.map(read));
     return ends;
   }
+}
+
+async function look<T>(check: () => Promise<T>, withinMs = KAFKA_MS): Promise<T> {
+  return await eventually(check, { withinMs, everyMs: LOOK_MS });
 }
 
 function everyLed({ partitions }: View, whole: readonly number[]): void {

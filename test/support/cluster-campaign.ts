@@ -1,17 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import {
-  allowanceMs,
-  brokerFaults,
-  type ClusterFaultName,
-  KAFKA_MS,
-  type Manner,
-} from './broker-faults.ts';
+import { allowanceMs, brokerFaults, type ClusterFaultName, type Manner } from './broker-faults.ts';
 import { judge } from './campaign-verdict.ts';
 import { ClusterAnswers } from './cluster-answers.ts';
 import { CommandFlow } from './command-flow.ts';
 import { missingComplaints } from './complaints.ts';
 import { startCpuHogs } from './cpu-hogs.ts';
-import { eventually } from './eventually.ts';
 import { HttpCommands } from './http-commands.ts';
 import { isEndingTransaction, lastWordsOf, stateOf } from './instance-output.ts';
 import { fakeClock, KafkaCluster } from './kafka-java/cluster.ts';
@@ -226,7 +219,7 @@ export class ClusterCampaign {
       this.#limitMs = this.#usualMs + this.#options.limitMs + allowanceMs(name);
       await sleep(Math.random() * 4 * ROUGHNESS.pauseMs);
       await this.#faults[name]();
-      await eventually(() => this.#answers.isWhole(), { withinMs: KAFKA_MS });
+      await this.#answers.whole();
       await this.#measure(`${name}, when it is over`, 'in order', async () => {});
     } finally {
       isOver = true;
@@ -242,7 +235,7 @@ export class ClusterCampaign {
     await this.flow.bringStock();
     await this.flow.send(this.#rounds++, COMMANDS_AT_FIRST);
     await this.#answered(await this.#answers.ends());
-    await eventually(() => this.#answers.isWhole(), { withinMs: KAFKA_MS });
+    await this.#answers.whole();
   }
 
   /** Measures how long answers take before the fault, under the same load. */
@@ -261,8 +254,7 @@ export class ClusterCampaign {
     const linesBefore = this.instances.map(({ output }) => output.length);
     const orderedMs = performance.now();
     await happen();
-    if (manner === 'suddenly')
-      await eventually(() => this.#answers.isElected(), { withinMs: KAFKA_MS });
+    if (manner === 'suddenly') await this.#answers.elected();
     const readyMs = performance.now();
     const reason = await this.#probe();
     const endMs = performance.now();
@@ -293,7 +285,7 @@ export class ClusterCampaign {
    */
   async #probe(): Promise<string | null> {
     await this.flow.probe(this.#rounds++, this.cluster.wholeBrokers);
-    const ends = await eventually(() => this.#answers.ends());
+    const ends = await this.#answers.ends();
     return await this.#answered(ends).then(
       () => null,
       ({ message }: Error) => message,
@@ -301,23 +293,21 @@ export class ClusterCampaign {
   }
 
   async #answered(ends: readonly number[]): Promise<void> {
-    await eventually(() => this.#answers.isAnswered(ends), { withinMs: GIVE_UP_MS });
+    await this.#answers.answered(ends, GIVE_UP_MS);
   }
 
   /** Kills and restarts all instances, as an operator does when nothing else helps. */
   async #startAgain(): Promise<void> {
     await Promise.all(this.instances.map((instance) => instance.stop('SIGKILL')));
-    await eventually(() => this.#answers.isElected(), { withinMs: KAFKA_MS });
+    await this.#answers.elected();
     const starts = this.instances.map(() => this.#startInstance());
     this.instances.splice(0, this.instances.length, ...(await Promise.all(starts)));
-    await this.#answered(await eventually(() => this.#answers.ends())).catch(
-      async ({ message }) => {
-        throw new Error(
-          `The service did not recover even after a restart: ${message}\n` +
-            `${await stateOf(this.instances)}\n${lastWordsOf(this.instances)}`,
-        );
-      },
-    );
+    await this.#answered(await this.#answers.ends()).catch(async ({ message }) => {
+      throw new Error(
+        `The service did not recover even after a restart: ${message}\n` +
+          `${await stateOf(this.instances)}\n${lastWordsOf(this.instances)}`,
+      );
+    });
   }
 
   async #startInstance(): Promise<ServiceProcess> {
