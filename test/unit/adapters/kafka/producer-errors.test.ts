@@ -1,16 +1,18 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { FencedError, TroubleError } from '../../../../src/service-layer/errors.ts';
-import type { ApiName } from '../../../support/fake-kafka/apis.ts';
-import { Edge, event, position, TRANSACTIONAL_ID } from '../../../support/fake-kafka/edge.ts';
+import { Edge, position, TRANSACTIONAL_ID } from '../../../support/fake-kafka/edge.ts';
 import { ERRORS, type ErrorName } from '../../../support/fake-kafka/error-codes.ts';
-import type { Fate } from '../../../support/fake-kafka/script.ts';
-
-type TransactionApi =
-  | 'AddPartitionsToTxn'
-  | 'AddOffsetsToTxn'
-  | 'Produce'
-  | 'TxnOffsetCommit'
-  | 'EndTxn';
+import {
+  COORDINATED_APIS,
+  expectNothingCommitted,
+  failure,
+  LEADERS,
+  RECORDS,
+  successorPublishes,
+  TRANSACTION_APIS,
+  type TransactionApi,
+  VALUES,
+} from '../../../support/fake-kafka/transaction-run.ts';
 
 /** What the producer does after each error: it repeats the request, or ends with an error. */
 interface Row {
@@ -97,11 +99,8 @@ const TABLE: { readonly [api in TransactionApi]: Row } = {
   },
 };
 
-const APIS = Object.keys(TABLE) as TransactionApi[];
-/** The requests to the coordinator of transactions. */
-const COORDINATED = ['AddPartitionsToTxn', 'AddOffsetsToTxn', 'EndTxn'] as const;
 const cells = (of: 'retried' | 'fenced' | 'trouble') =>
-  APIS.flatMap((api) => (TABLE[api][of] ?? []).map((name) => [api, name] as const));
+  TRANSACTION_APIS.flatMap((api) => (TABLE[api][of] ?? []).map((name) => [api, name] as const));
 
 let edge: Edge;
 
@@ -110,50 +109,8 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  vi.useRealTimers();
   await edge[Symbol.asyncDispose]();
 });
-
-const RECORDS = [event(0, 'a'), event(1, 'b'), event(2, 'c'), event(3, 'd')];
-const VALUES = ['a', 'b', 'c', 'd'];
-
-/** How many nodes lead the partitions of `RECORDS`. */
-const LEADERS = 3;
-
-/** Publishes into the planned fault. The producer must end. @returns the error */
-async function failure(): Promise<Error> {
-  const producer = await edge.openProducer();
-  const error = await producer.publish(RECORDS, position(7)).then(
-    () => new Error('It was published'),
-    (reason: Error) => reason,
-  );
-  expect(edge.kafka.isScriptDone).toBe(true);
-  await expectEnd(producer);
-  return error;
-}
-
-async function expectEnd(producer: Awaited<ReturnType<Edge['openProducer']>>): Promise<void> {
-  const before = edge.kafka.received.length;
-  await expect(producer.publish(RECORDS, position(8))).rejects.toThrow(TroubleError);
-  await edge.settle();
-  const since = edge.kafka.received.slice(before).map(({ api }) => api);
-  expect(since.filter((api) => (APIS as readonly ApiName[]).includes(api))).toEqual([]);
-}
-
-/** Opens the next producer, which must settle what is left and publish everything once. */
-async function successorPublishes(): Promise<void> {
-  edge.kafka.heal();
-  const successor = await edge.openProducer();
-  await successor.publish(RECORDS, position(7));
-  expect(edge.committed('events')).toEqual(VALUES);
-  expect(edge.committedOffset).toBe(7);
-}
-
-function expectNothingCommitted(): void {
-  expect(edge.kafka.requests('EndTxn')).toEqual([]);
-  expect(edge.committed('events')).toEqual([]);
-  expect(edge.committedOffset).toBeNull();
-}
 
 describe('at an error in the answer', () => {
   it.each(cells('retried'))('%s is sent again in place after %s', async (api, name) => {
@@ -166,7 +123,7 @@ describe('at an error in the answer', () => {
     expect(edge.committedOffset).toBe(7);
   });
 
-  it.each(COORDINATED)('%s goes to the next coordinator of the transactions', async (api) => {
+  it.each(COORDINATED_APIS)('%s goes to the next coordinator of the transactions', async (api) => {
     const producer = await edge.openProducer();
     const error = { error: ERRORS.NOT_COORDINATOR };
     edge.kafka.on(api, error, { node: 3, isLasting: true });
@@ -203,17 +160,6 @@ describe('at an error in the answer', () => {
     expect(edge.committed('events')).toEqual(VALUES);
   });
 
-  it('Produce is not sent again once the producer is closed', async () => {
-    const producer = await edge.openProducer();
-    edge.kafka.on('Produce', { error: ERRORS.NOT_LEADER_OR_FOLLOWER }, { isLasting: true });
-    const refused = expect(producer.publish(RECORDS, position(7))).rejects.toThrow(TroubleError);
-    await edge.kafka.seen('Produce', LEADERS);
-    await producer.close();
-    await refused;
-    expect(edge.kafka.requests('Produce')).toHaveLength(LEADERS);
-    expectNothingCommitted();
-  });
-
   it('EndTxn is sent again even if the refused one was carried out', async () => {
     const producer = await edge.openProducer();
     const answer = { throttleMs: 0, errorCode: ERRORS.NOT_COORDINATOR };
@@ -226,18 +172,18 @@ describe('at an error in the answer', () => {
 
   it.each(cells('fenced'))('%s: %s ends in a FencedError', async (api, name) => {
     edge.kafka.on(api, { error: ERRORS[name] });
-    expect(await failure()).toBeInstanceOf(FencedError);
-    if (api !== 'EndTxn') expectNothingCommitted();
-    await successorPublishes();
+    expect(await failure(edge)).toBeInstanceOf(FencedError);
+    if (api !== 'EndTxn') expectNothingCommitted(edge);
+    await successorPublishes(edge);
   });
 
   it.each(cells('trouble'))('%s: %s ends in a TroubleError', async (api, name) => {
     edge.kafka.on(api, { error: ERRORS[name] });
-    const error = await failure();
+    const error = await failure(edge);
     expect(error).toBeInstanceOf(TroubleError);
     expect(error.message).toContain('Publishing with allocation-commands-0');
-    if (api !== 'EndTxn') expectNothingCommitted();
-    await successorPublishes();
+    if (api !== 'EndTxn') expectNothingCommitted(edge);
+    await successorPublishes(edge);
   });
 });
 
@@ -263,112 +209,8 @@ describe('at an error about one partition alone', () => {
 
   it.each(cases)('%s of %s ends the producer, and nothing is committed', async (api, at) => {
     edge.kafka.on(api, { error: ERRORS.UNKNOWN_SERVER_ERROR, at }, { isLasting: true });
-    expect(await failure()).toBeInstanceOf(TroubleError);
-    expectNothingCommitted();
-    await successorPublishes();
-  });
-});
-
-describe('at a broken connection', () => {
-  const WHEN = ['before', 'after'] as const;
-  const cases = APIS.filter((api) => api !== 'Produce').flatMap((api) =>
-    WHEN.map((when) => [api, when] as const),
-  );
-
-  it.each(WHEN)('Produce, broken %s it was carried out, is written once', async (when) => {
-    const producer = await edge.openProducer();
-    edge.kafka.on('Produce', { broken: when });
-    await producer.publish(RECORDS, position(7));
-    expect(edge.committed('events')).toEqual(VALUES);
-    expect(edge.committedOffset).toBe(7);
-  });
-
-  it.each(cases)('%s, broken %s it was carried out, ends the producer', async (api, when) => {
-    edge.kafka.on(api, { broken: when });
-    expect(await failure()).toBeInstanceOf(TroubleError);
-    const isOut = api === 'EndTxn' && when === 'after';
-    expect(edge.committed('events')).toEqual(isOut ? VALUES : []);
-    expect(edge.committedOffset).toBe(isOut ? 7 : null);
-    if (!isOut) await successorPublishes();
-  });
-});
-
-describe('without an answer', () => {
-  const CLOSING_MS = 3_000;
-  /** Publishes with this fate of the request, and lets `seconds` pass. */
-  async function publishWith(api: TransactionApi, fate: Fate, seconds: number) {
-    edge.kafka.on(api, fate);
-    const producer = await edge.openProducer();
-    vi.useFakeTimers({ toFake: ['Date', 'setTimeout', 'clearTimeout'] });
-    const outcome = producer.publish(RECORDS, position(7)).then(
-      () => 'published',
-      (error: unknown) => error,
-    );
-    await edge.kafka.seen(api);
-    await vi.advanceTimersByTimeAsync(seconds * 1_000);
-    return { producer, outcome };
-  }
-
-  afterEach(() => {
-    vi.useRealTimers();
-  });
-
-  it.each(APIS)('%s ends the producer within 21 seconds', async (api) => {
-    const { producer, outcome } = await publishWith(api, { silence: 'before' }, 21);
-    expect(await outcome).toBeInstanceOf(TroubleError);
-    // A closing producer waits a moment for the answer.
-    await vi.advanceTimersByTimeAsync(CLOSING_MS);
-    vi.useRealTimers();
-    await expectEnd(producer);
-    await successorPublishes();
-  });
-
-  it.each(COORDINATED)('%s ends the producer within 11 seconds before Kafka 3.8', async (api) => {
-    edge.kafka.model.newestProduce = 10;
-    const { producer, outcome } = await publishWith(api, { silence: 'before' }, 11);
-    expect(await outcome).toBeInstanceOf(TroubleError);
-    await vi.advanceTimersByTimeAsync(CLOSING_MS);
-    vi.useRealTimers();
-    await expectEnd(producer);
-  });
-
-  it('InitProducerId ends the opening within 21 seconds', async () => {
-    const found = Promise.withResolvers<void>();
-    edge.kafka.on('FindCoordinator', { held: found.promise });
-    edge.kafka.on('InitProducerId', { silence: 'before' });
-    const outcome = edge.openProducer().catch((error: unknown) => error);
-    await edge.kafka.seen('FindCoordinator');
-    vi.useFakeTimers({ toFake: ['Date', 'setTimeout', 'clearTimeout'] });
-    found.resolve();
-    await edge.kafka.seen('InitProducerId');
-    await vi.advanceTimersByTimeAsync(21_000);
-    expect(await outcome).toBeInstanceOf(TroubleError);
-  });
-
-  it('TxnOffsetCommit ends the producer after 21 seconds without a coordinator', async () => {
-    const fate = { error: ERRORS.COORDINATOR_NOT_AVAILABLE };
-    edge.kafka.on('TxnOffsetCommit', fate, { isLasting: true });
-    const { outcome } = await publishWith('TxnOffsetCommit', fate, 21);
-    expect(await outcome).toBeInstanceOf(TroubleError);
-    vi.useRealTimers();
-    await successorPublishes();
-  });
-
-  it('Produce ends the producer after 21 seconds without enough replicas', async () => {
-    const fate = { error: ERRORS.NOT_ENOUGH_REPLICAS };
-    edge.kafka.on('Produce', fate, { isLasting: true });
-    const { outcome } = await publishWith('Produce', fate, 21);
-    const error = await outcome;
-    expect(error).toBeInstanceOf(TroubleError);
-    expect((error as Error).message).toContain('fewer in-sync replicas than required');
-    vi.useRealTimers();
-    await successorPublishes();
-  });
-
-  it.each(APIS)('%s may take 14 seconds, as long as an election of leaders', async (api) => {
-    const elected = Promise.withResolvers<void>();
-    const { outcome } = await publishWith(api, { held: elected.promise }, 14);
-    elected.resolve();
-    expect(await outcome).toBe('published');
+    expect(await failure(edge)).toBeInstanceOf(TroubleError);
+    expectNothingCommitted(edge);
+    await successorPublishes(edge);
   });
 });
