@@ -7,7 +7,14 @@ export interface AsyncApiDocument {
   readonly asyncapi: string;
   readonly info: { readonly version: string; readonly [field: string]: unknown };
   readonly channels: Readonly<
-    Record<string, { readonly address: string | null; readonly messages: object }>
+    Record<
+      string,
+      {
+        readonly address: string | null;
+        readonly messages: object;
+        readonly bindings?: object;
+      }
+    >
   >;
   readonly operations: Readonly<Record<string, { readonly [field: string]: unknown }>>;
   readonly components: {

@@ -4,6 +4,7 @@ import type { JsonSchema } from './json-schemas.ts';
 import { type ReadMessage, readMessages } from './read-document.ts';
 import { compareSchemas } from './schema-changes.ts';
 import type { Effect } from './schema-keywords.ts';
+import { compareTopics } from './topic-changes.ts';
 
 /** One difference between two contracts. */
 export interface ContractChange {
@@ -83,7 +84,10 @@ function compareChannels(
     before.address === now.address
       ? []
       : [change('breaks', name, `the topic is ${now.address}, was ${before.address}`)];
-  return [...address, ...compareMessages(name, action, former, present)];
+  const settings = compareTopics(action, before.bindings, now.bindings).map(({ effect, text }) =>
+    change(effect, name, text),
+  );
+  return [...address, ...settings, ...compareMessages(name, action, former, present)];
 }
 
 function actionOf({ operations }: AsyncApiDocument, channel: string): Action {
@@ -152,7 +156,12 @@ function differences(former: ReadMessage, present: ReadMessage) {
       return { text: `${place}: ${each.text}`, effect: each.effect };
     }),
   );
-  return former.contentType === present.contentType
-    ? parts
-    : [{ text: `the content type is ${present.contentType}`, effect: 'breaks' as const }, ...parts];
+  const breaks = (text: string) => [{ text, effect: 'breaks' as const }];
+  return [
+    ...(former.contentType === present.contentType
+      ? []
+      : breaks(`the content type is ${present.contentType}`)),
+    ...(former.key === present.key ? [] : breaks(`the key: ${present.key}, was: ${former.key}`)),
+    ...parts,
+  ];
 }

@@ -2,6 +2,7 @@ import { parse } from 'yaml';
 import { z } from 'zod';
 import { AllocationError } from '../domain/errors.ts';
 import type { AsyncApiDocument } from './asyncapi.ts';
+import type { DescribedMessage } from './described-message.ts';
 import type { JsonSchema } from './json-schemas.ts';
 import { resolved } from './references.ts';
 
@@ -10,6 +11,8 @@ export interface ReadMessage {
   readonly contentType: string;
   readonly headers: JsonSchema;
   readonly payload: JsonSchema;
+  /** Says what the key of the record is, in the words of the document. */
+  readonly key: string;
 }
 
 /** The text is not a document of this service's contract. */
@@ -19,6 +22,9 @@ export class DocumentError extends AllocationError {
 
 const reference = z.object({ $ref: z.string() });
 const schema = z.record(z.string(), z.unknown());
+const keyBinding = z.looseObject({
+  kafka: z.looseObject({ key: z.looseObject({ description: z.string() }) }),
+});
 /** Names the release that a document describes. */
 export const info = z.looseObject({ version: z.string().regex(/^\d+\.\d+\.\d+/) });
 const document = z.looseObject({
@@ -81,8 +87,9 @@ export function readMessages(
 ): ReadonlyMap<string, ReadMessage> {
   const { channels, components } = document;
   const names = Object.keys(channels[channel]?.messages ?? {});
-  const read = ({ contentType, headers, payload }: ReadMessage): ReadMessage => ({
+  const read = ({ contentType, headers, payload, bindings }: DescribedMessage): ReadMessage => ({
     contentType,
+    key: keyBinding.safeParse(bindings).data?.kafka.key.description ?? 'not described',
     headers: resolved(headers, document) as JsonSchema,
     payload: resolved(payload, document) as JsonSchema,
   });

@@ -87,6 +87,70 @@ const planted: readonly Planted[] = [
     first: 'adds commands/AllocateOrder.v1 payload: lines',
   },
   {
+    what: 'another key of a command',
+    edit: ({ components }) => {
+      components.messages['CreateBatch.v1'].bindings.kafka.key.description = 'The reference.';
+    },
+    due: 'major',
+    first: 'breaks commands/CreateBatch.v1 the key: The reference., was: The sku.',
+  },
+  {
+    what: 'another key of an event',
+    edit: ({ components }) => {
+      components.messages['Allocated.v1'].bindings.kafka.key.description = 'The orderid.';
+    },
+    due: 'major',
+    first: 'breaks events/Allocated.v1 the key: The orderid., was: The sku.',
+  },
+  {
+    what: 'a compacted topic',
+    edit: ({ channels }) => {
+      channels.events.bindings.kafka.topicConfiguration['cleanup.policy'] = ['compact'];
+    },
+    due: 'major',
+    first: 'breaks events cleanup.policy is compact, was delete',
+  },
+  {
+    what: 'smaller commands',
+    edit: ({ channels }) => {
+      channels.commands.bindings.kafka.topicConfiguration['max.message.bytes'] = 1_000;
+    },
+    due: 'major',
+    first: 'breaks commands max.message.bytes is 1000, was 1114112',
+  },
+  {
+    what: 'smaller events',
+    edit: ({ channels }) => {
+      channels.events.bindings.kafka.topicConfiguration['max.message.bytes'] = 1_000;
+    },
+    due: 'minor',
+    first: 'adds events max.message.bytes is 1000, was 1114112',
+  },
+  {
+    what: 'events that are kept for a shorter time',
+    edit: ({ channels }) => {
+      channels.events.bindings.kafka.topicConfiguration['retention.ms'] = 604_800_000;
+    },
+    due: 'major',
+    first: 'breaks events retention.ms is 604800000, was -1',
+  },
+  {
+    what: 'dead letters that are kept for ever',
+    edit: ({ channels }) => {
+      channels.deadLetters.bindings.kafka.topicConfiguration['retention.ms'] = -1;
+    },
+    due: 'minor',
+    first: "adds deadLetters retention.ms is -1, was Kafka's default",
+  },
+  {
+    what: 'more partitions of a new topic',
+    edit: ({ channels }) => {
+      channels.events.bindings.kafka.partitions = 12;
+    },
+    due: 'patch',
+    first: 'words document',
+  },
+  {
     what: 'a form of a command that is gone',
     edit: ({ channels }) => {
       delete channels.commands.messages['CreateBatch.v1.plain'];
