@@ -1,7 +1,6 @@
 import { createRequire } from 'node:module';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { requireChecksums } from '../../../src/adapters/broker/kafka/records/checksum.ts';
 import {
   batchesOf,
   sequenceAfter,
@@ -21,8 +20,6 @@ const WRITER = {
 /** Limits of topics, below and above the size of a full record batch. */
 const TOPIC_LIMITS_BYTES = [1_000, 100_000, 900 * 1024, 1_048_588];
 const TIMESTAMP_MS = 1_795_430_000_000;
-/** The first byte that the checksum covers. */
-const COVERED_FROM = 21;
 /** The bytes of the leader epoch, which the broker sets. kafkajs writes 0, Java's producer -1. */
 const LEADER_EPOCH = [12, 16] as const;
 
@@ -106,37 +103,4 @@ it.each([
   [2 ** 31 - 2, 5, 3],
 ])('sequence %i and a batch of %i records are followed by sequence %i', (first, count, next) => {
   expect(sequenceAfter(first, count)).toBe(next);
-});
-
-it('any changed bit that the checksum covers makes a record batch wrong', async () => {
-  const [batch] = await batchesOf([
-    {
-      record: { topic: 'events', key: 'SKU', value: '{}', headers: { ce_sequence: '404' } },
-      partition: 1,
-      maxMessageBytes: 1_048_588,
-    },
-  ]);
-  const bytes = batch?.encode(WRITER, TIMESTAMP_MS) as Buffer;
-  requireChecksums(bytes);
-  for (let at = COVERED_FROM; at < bytes.length; at += 1) {
-    for (let bit = 0; bit < 8; bit += 1) {
-      const changed = Buffer.from(bytes);
-      changed[at] = (bytes[at] as number) ^ (1 << bit);
-      expect(() => requireChecksums(changed), `bit ${bit} of byte ${at}`).toThrow(
-        'the record batch at offset 0 has a wrong checksum',
-      );
-    }
-  }
-});
-
-it('the checksum of a record batch that is cut off is not looked at', async () => {
-  const [batch] = await batchesOf([
-    {
-      record: { topic: 'events', key: null, value: '{}', headers: {} },
-      partition: 1,
-      maxMessageBytes: 1_048_588,
-    },
-  ]);
-  const bytes = batch?.encode(WRITER, TIMESTAMP_MS) as Buffer;
-  expect(() => requireChecksums(Buffer.concat([bytes, bytes.subarray(0, -1)]))).not.toThrow();
 });

@@ -5,6 +5,7 @@ import { compressFrameSync } from 'lz4-napi';
 import { compressSync } from 'snappy';
 import { describe, expect, it } from 'vitest';
 import type { PieceLimits } from '../../../src/adapters/broker/kafka/records/batch-records.ts';
+import { writeChecksum } from '../../../src/adapters/broker/kafka/records/checksum.ts';
 import { decompress } from '../../../src/adapters/broker/kafka/records/compression.ts';
 import {
   MAX_PIECE_BYTES,
@@ -66,6 +67,7 @@ function batchOf(codec: number, compressed: Buffer, count: number): Buffer {
   batch.writeInt8(2, 16);
   batch.writeInt16BE(codec, 21);
   batch.writeInt32BE(count, COUNT);
+  writeChecksum(batch);
   return batch;
 }
 
@@ -188,7 +190,7 @@ describe('a fetch', () => {
   const tooLarge = batchOf(4, zstdCompressSync(recordOf(65 * 1024 * 1024)), 1);
 
   it.each([
-    ['is damaged', corrupt],
+    ['is not compressed as it says', corrupt],
     ['is too large', tooLarge],
     ['lacks compressed records', batchOf(4, zstdCompressSync(recordOf(10)), 2)],
     ['lacks records', batchOf(0, recordOf(10), 2)],
@@ -196,6 +198,7 @@ describe('a fetch', () => {
     expect(decode(good, good, bad, good)).toHaveLength(2);
     bad.writeBigInt64BE(1234n, 0);
     bad.writeInt32BE(6, 23); // the last record is the seventh
+    writeChecksum(bad);
     const damage = {
       reason: 'malformed',
       message: expect.stringContaining('The record batch of offsets 1234 to 1240 cannot be read. '),
@@ -227,6 +230,7 @@ describe('a batch that is larger than a piece', () => {
     const records = Array.from({ length: count }, (_, index) => recordOf(valueBytes, 2 * index));
     const batch = batchOf(4, zstdCompressSync(Buffer.concat(records)), count);
     batch.writeInt32BE(2 * count, 23);
+    writeChecksum(batch);
     return batch;
   };
 
@@ -266,6 +270,7 @@ describe('a batch that is larger than a piece', () => {
     const batch = largeBatch(25_000, 1);
     batch.writeInt16BE(4 | 0x10, 21);
     batch.writeBigInt64BE(7n, 43);
+    writeChecksum(batch);
     const aborted = [{ producerId: '7', firstOffset: 0 }];
     expect(readFetched('topic', 0, batch, aborted, ALL)).toMatchObject({
       records: [],
@@ -277,6 +282,7 @@ describe('a batch that is larger than a piece', () => {
     const records = [recordOf(10, 0), recordOf(MAX_PIECE_BYTES, 1), recordOf(10, 2)];
     const batch = batchOf(4, zstdCompressSync(Buffer.concat(records)), 3);
     batch.writeInt32BE(2, 23);
+    writeChecksum(batch);
     const readFrom = (from: number) =>
       readFetched('topic', 0, batch, [], { ...ALL, from, maxRecordBytes: MAX_PIECE_BYTES });
     expect(readFrom(0)).toMatchObject({ records: [{ offset: 0 }], nextOffset: 1 });

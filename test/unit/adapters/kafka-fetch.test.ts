@@ -6,6 +6,7 @@ import { compressFrameSync, decompressFrameSync } from 'lz4-napi';
 import { compressSync, uncompressSync } from 'snappy';
 import { expect, it } from 'vitest';
 import type { PieceLimits } from '../../../src/adapters/broker/kafka/records/batch-records.ts';
+import { writeChecksum } from '../../../src/adapters/broker/kafka/records/checksum.ts';
 import { readFetched } from '../../../src/adapters/broker/kafka/records/fetched-records.ts';
 import type { ReceivedRecord } from '../../../src/service-layer/records.ts';
 import { arbitraryRecord } from '../../support/arbitrary-records.ts';
@@ -97,6 +98,7 @@ async function encode({
     flags.reduce((all, flag) => all | flag, bytes.readInt16BE(21)),
     21,
   );
+  writeChecksum(bytes);
   return bytes;
 }
 
@@ -123,6 +125,7 @@ it('a batch that compaction has emptied moves the position behind its end', asyn
   const [plain] = fc.sample(arbitraryBatch, 1) as [Parameters<typeof encode>[0]];
   const bytes = await encode({ ...plain, compression: 0, firstOffset: 40, records: [] });
   bytes.writeInt32BE(9, 23);
+  writeChecksum(bytes);
   expect(readFetched('topic', 0, bytes, [], ALL)).toMatchObject({ records: [], nextOffset: 50 });
 });
 
@@ -130,17 +133,43 @@ it('a batch from before Kafka 0.11 is one placeholder', async () => {
   const [plain] = fc.sample(arbitraryBatch, 1) as [Parameters<typeof encode>[0]];
   const bytes = await encode({ ...plain, flags: [], transactional: false, compression: 0 });
   bytes.writeInt8(1, 16);
+  bytes.writeInt32BE(0, 17);
   const { records } = readFetched('topic', 0, bytes, [], ALL);
   expect(records.map(({ damage }) => damage?.message)).toEqual([
     expect.stringContaining('It has the format 1'),
   ]);
 });
 
+/** The bytes that a broker may change without a new checksum: first offset and leader epoch. */
+const OF_THE_BROKER = [0, 1, 2, 3, 4, 5, 6, 7, 12, 13, 14, 15];
+
+it('a batch with any other changed bit is damaged', async () => {
+  const bytes = await batchOf(7, 1n, 'record');
+  for (let at = 0; at < bytes.length; at += 1) {
+    if (OF_THE_BROKER.includes(at)) continue;
+    for (let bit = 0; bit < 8; bit += 1) {
+      const changed = Buffer.from(bytes);
+      changed[at] = (bytes[at] as number) ^ (1 << bit);
+      expect(() => readFetched('topic', 0, changed, [], ALL), `bit ${bit} of byte ${at}`).toThrow(
+        'is damaged',
+      );
+    }
+  }
+});
+
+it('the batches before a damaged one are read, and the next fetch begins with it', async () => {
+  const [first, second] = [await batchOf(0, 1n, 'record'), await batchOf(1, 1n, 'record')];
+  second[second.length - 1] = (second.at(-1) as number) ^ 1;
+  const { records, nextOffset } = readFetched('topic', 0, Buffer.concat([first, second]), [], ALL);
+  expect([records.map(({ offset }) => offset), nextOffset]).toEqual([[0], 1]);
+});
+
 it('a fetch is decoded as by kafkajs, wherever it is cut off', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(arbitraryBatch, { maxLength: 4 }), fc.nat(), async (batches, cut) => {
       const all = Buffer.concat(await Promise.all(batches.map(encode)));
-      const bytes = all.subarray(0, all.length - (batches.length > 0 ? cut % 60 : 0));
+      // A leader sends at least one whole batch.
+      const bytes = all.subarray(0, all.length - (batches.length > 1 ? cut % 60 : 0));
       const partition = Buffer.concat([Buffer.alloc(4), bytes, Buffer.from('what follows')]);
       partition.writeInt32BE(bytes.length);
       const theirs = (await kafkajs(new Decoder(partition))).filter(

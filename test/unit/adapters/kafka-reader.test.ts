@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { Leader } from '../../../src/adapters/broker/kafka/leader-connection.ts';
 import { KafkaReader } from '../../../src/adapters/broker/kafka/reader.ts';
+import { writeChecksum } from '../../../src/adapters/broker/kafka/records/checksum.ts';
 import { ERROR } from '../../../src/adapters/broker/kafka/requests/error-codes.ts';
 import type { Exchange } from '../../../src/adapters/broker/kafka/requests/exchange.ts';
 import type { FetchAnswer } from '../../../src/adapters/broker/kafka/requests/fetch-request.ts';
@@ -77,6 +78,7 @@ function batch(
   bytes.writeInt8(2, 16);
   bytes.writeInt32BE(lastOffset - firstOffset, 23);
   bytes.writeInt32BE(offsets.length, 57);
+  writeChecksum(bytes);
   return { errorCode: ERROR.NONE, lastStableOffset: 10, aborted: [], bytes };
 }
 

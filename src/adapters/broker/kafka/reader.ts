@@ -5,7 +5,6 @@ import { asServiceError } from './client.ts';
 import type { Leader } from './leader-connection.ts';
 import { MAX_PIECE_BYTES, readFetched } from './records/fetched-records.ts';
 import { ERROR, errorName } from './requests/error-codes.ts';
-import type { Exchange } from './requests/exchange.ts';
 import { fetchRecords, type LogPartition, listOffset } from './requests/fetch-request.ts';
 import { topicIdIn } from './requests/topic-id.ts';
 
@@ -95,26 +94,20 @@ export class KafkaReader {
       waitMs: FETCH_WAIT_MS,
       maxBytes: FETCH_BYTES,
     });
+    const ask = async () => {
+      const answer = await leader.ask(fetch, FETCH_WAIT_MS);
+      const fetched = readFetched(this.#topic, partition, answer.bytes, answer.aborted, {
+        from,
+        maxPieceBytes: MAX_PIECE_BYTES,
+        maxRecordBytes: Number.POSITIVE_INFINITY,
+      });
+      return { ...answer, ...fetched };
+    };
     for (;;) {
-      const answer = await this.#insist(
-        `Reading ${place} from offset ${from} on`,
-        leader,
-        fetch,
-        FETCH_WAIT_MS,
-      );
+      const answer = await this.#insist(`Reading ${place} from offset ${from} on`, leader, ask);
       if (answer.errorCode === ERROR.OFFSET_OUT_OF_RANGE)
         return await this.#refuse(leader, partition, from);
-      const { records, nextOffset } = readFetched(
-        this.#topic,
-        partition,
-        answer.bytes,
-        answer.aborted,
-        {
-          from,
-          maxPieceBytes: MAX_PIECE_BYTES,
-          maxRecordBytes: Number.POSITIVE_INFINITY,
-        },
-      );
+      const { records, nextOffset } = answer;
       if (nextOffset !== null) {
         // A record batch may begin before the range, or end after it.
         const inRange = records.filter(({ offset }) => offset >= from && offset < end);
@@ -149,21 +142,21 @@ export class KafkaReader {
 
   #beginning(leader: Leader, partition: number) {
     const doing = `Reading the beginning of ${this.#topic}/${partition}`;
-    return this.#insist(doing, leader, listOffset(this.#topic, partition, 'beginning'), 0);
+    const question = listOffset(this.#topic, partition, 'beginning');
+    return this.#insist(doing, leader, () => leader.ask(question, 0));
   }
 
-  /** Repeats the question to the current leader until an answer has no error, for 30 s at most. */
+  /** Asks the current leader until it can read an answer without an error, for 30 s at most. */
   async #insist<T extends { readonly errorCode: number }>(
     doing: string,
     leader: Leader,
-    question: Exchange<T>,
-    waitMs: number,
+    ask: () => Promise<T>,
   ): Promise<T> {
     const giveUpAtMs = Date.now() + AWAY_TIMEOUT_MS;
     for (;;) {
       this.#signal.throwIfAborted();
       try {
-        const answer = await leader.ask(question, waitMs);
+        const answer = await ask();
         if (answer.errorCode === ERROR.NONE || answer.errorCode === ERROR.OFFSET_OUT_OF_RANGE)
           return answer;
         throw new TroubleError(`the leader answers ${errorName(answer.errorCode)}`);

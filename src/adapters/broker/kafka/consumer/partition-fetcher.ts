@@ -26,7 +26,7 @@ const MAX_BYTES = 512 * 1024;
 const OUT_OF_RANGE_MS = 500;
 const RETRY_MS = { least: 50, most: 500 };
 /** How long fetching may fail before that is a problem. Kafka elects a leader in less time. */
-const PATIENCE_MS = 15_000;
+const PATIENCE_MS = 30_000;
 
 /** What a fetcher needs from the consumer or tail that it fetches for. */
 interface FetcherContext {
@@ -91,8 +91,8 @@ export class PartitionFetcher implements AssignedPartition {
   }
 
   /**
-   * Says which permission the client lacks, or why it has fetched nothing for 15 s. Null: it
-   * fetches, or may do so soon.
+   * Says which permission the client lacks, or why it has fetched nothing for 30 s. Null: it
+   * fetches, is paused, or may fetch soon.
    */
   get problem(): string | null {
     return this.#problem;
@@ -109,6 +109,8 @@ export class PartitionFetcher implements AssignedPartition {
   pause(): void {
     this.#resumption += 1;
     this.#nextOffset = null;
+    this.#failures = 0;
+    this.#problem = null;
   }
 
   resumeFrom(offset: number, { logId, leaderEpoch }: KnownLog = {}): void {
@@ -150,7 +152,6 @@ export class PartitionFetcher implements AssignedPartition {
       LONG_POLL_MS,
     );
     if (answer.errorCode === ERROR.OFFSET_OUT_OF_RANGE) return await this.#reportGap(offset);
-    this.#noteSuccess();
     const { records, nextOffset, epochs } = readFetched(
       this.topic,
       this.partition,
@@ -163,13 +164,15 @@ export class PartitionFetcher implements AssignedPartition {
       },
     );
     const isStale = () => resumption !== this.#resumption || this.#closing.signal.aborted;
-    if (nextOffset === null || isStale()) return;
+    if (nextOffset === null) return this.#noteSuccess();
+    if (isStale()) return;
     const wanted =
       records[0] && records[0].offset < offset
         ? records.filter((record) => record.offset >= offset)
         : records;
     const continues = await this.#continues(epochs[0] ?? 0, offset);
     if (isStale()) return;
+    this.#noteSuccess();
     if (!continues) return await this.#reportGap(offset);
     this.#nextOffset = nextOffset;
     this.#lastEpoch = epochs.at(-1) ?? null;
@@ -191,7 +194,7 @@ export class PartitionFetcher implements AssignedPartition {
   }
 
   /**
-   * Asks the leader. The next question after an error looks up the leader again.
+   * Asks the leader.
    * @throws {TroubleError} the leader answers with an error
    */
   async #askLeader<T extends { readonly errorCode: number }>(
@@ -201,7 +204,6 @@ export class PartitionFetcher implements AssignedPartition {
     const answer = await this.#leader.ask(question, waitMs);
     if (answer.errorCode === ERROR.NONE || answer.errorCode === ERROR.OFFSET_OUT_OF_RANGE)
       return answer;
-    this.#leader.drop();
     countBrokerError(errorName(answer.errorCode));
     throw new TroubleError(`the leader answers ${errorName(answer.errorCode)}`);
   }
@@ -221,6 +223,7 @@ export class PartitionFetcher implements AssignedPartition {
   async #afterTrouble(error: Error): Promise<void> {
     const { signal } = this.#closing;
     if (signal.aborted) return;
+    this.#leader.drop();
     this.#noteFailure(error);
     await sleep(
       Math.min(RETRY_MS.most, RETRY_MS.least * 2 ** Math.min(this.#failures - 1, 4)),

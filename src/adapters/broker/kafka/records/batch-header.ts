@@ -1,4 +1,9 @@
-const ATTRIBUTES = 21;
+import { BATCH_HEADER_BYTES } from './partition-records.ts';
+
+/** The version of the format, since Kafka 0.11. */
+export const MAGIC = 2;
+/** Where the attributes begin. */
+export const ATTRIBUTES = 21;
 const COMPRESSION = 0x07;
 const LOG_APPEND_TIME = 0x08;
 const TRANSACTIONAL = 0x10;
@@ -9,7 +14,7 @@ export interface BatchHeader {
   readonly firstOffset: number;
   readonly lastOffset: number;
   readonly leaderEpoch: number;
-  /** The version of the format: 2 since Kafka 0.11. */
+  /** The version of the format. */
   readonly magic: number;
   /** The number of the codec that compresses the records. */
   readonly codec: number;
@@ -47,4 +52,17 @@ export function readBatchHeader(batch: Buffer): BatchHeader {
     producerId: String(batch.readBigInt64BE(43)),
     count: batch.readInt32BE(57),
   };
+}
+
+/** A batch begins with its first offset and its length. The length does not count these bytes. */
+const LENGTH_END = 12;
+
+/** Yields each record batch of a fetch, up to one that is cut off or whose length is damaged. */
+export function* batchesIn(bytes: Buffer): Generator<Buffer, void> {
+  for (let start = 0; start + BATCH_HEADER_BYTES <= bytes.length; ) {
+    const end = start + LENGTH_END + bytes.readInt32BE(start + 8);
+    if (end > bytes.length || end < start + BATCH_HEADER_BYTES) return;
+    yield bytes.subarray(start, end);
+    start = end;
+  }
 }

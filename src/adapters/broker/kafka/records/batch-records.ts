@@ -1,11 +1,10 @@
 import { placeOf } from '../../../../domain/place.ts';
 import type { Damage, Partition, ReceivedRecord } from '../../../../service-layer/records.ts';
 import { ByteReader, readRecord } from '../../../record-bytes.ts';
-import type { BatchHeader } from './batch-header.ts';
+import { type BatchHeader, MAGIC } from './batch-header.ts';
 import { decompress } from './compression.ts';
 import { BATCH_HEADER_BYTES } from './partition-records.ts';
 
-const MAGIC = 2;
 /** The most records in a piece of a batch. Each record costs memory besides its bytes. */
 export const MAX_PIECE_RECORDS = 10_000;
 

@@ -1,7 +1,10 @@
+import { placeOf } from '../../../../domain/place.ts';
+import { TroubleError } from '../../../../service-layer/errors.ts';
 import type { Partition, ReceivedRecord } from '../../../../service-layer/records.ts';
+import { countBrokerError } from '../error-counts.ts';
 import type { AbortedTransaction } from '../requests/fetch-request.ts';
 import { AbortedBatches } from './aborted-batches.ts';
-import { type BatchHeader, readBatchHeader } from './batch-header.ts';
+import { type BatchHeader, batchesIn, MAGIC, readBatchHeader } from './batch-header.ts';
 import {
   MAX_PIECE_RECORDS,
   type Piece,
@@ -10,7 +13,7 @@ import {
   readPiece,
   unreadableBatch,
 } from './batch-records.ts';
-import { batchesIn } from './batches.ts';
+import { hasRightChecksum } from './checksum.ts';
 
 /** What a reader gets from one fetch. */
 interface FetchedRecords {
@@ -38,12 +41,15 @@ export const MAX_PIECE_BYTES = 2 * 1024 * 1024;
  * - The next fetch reads a last batch that is cut off, or an unreadable batch and what follows it.
  *   If a fetch starts with an unreadable batch, one placeholder record stands for the whole batch.
  *   Rejecting the fetch would make Kafka redeliver it forever.
+ * - A fetch that starts with a damaged batch throws: a replica may still have it whole.
+ *   Kafka's Java consumer checks the same checksums (`check.crcs`).
  * - A batch that is larger than a piece yields one piece for each fetch. Each fetch decompresses
  *   the batch again. So a lane holds a bounded number of bytes, and waits for no other lane.
  *
  * Source: Apache Kafka, message format, record batch (magic 2).
  *
  * @param aborted the aborted transactions with records in the bytes, in any order
+ * @throws {TroubleError} the first batch is damaged; ask again, over another connection
  */
 export function readFetched(
   topic: string,
@@ -63,6 +69,10 @@ export function readFetched(
     const header = readBatchHeader(batch);
     if (nextOffset !== null && (room <= 0 || records.length + header.count > MAX_PIECE_RECORDS))
       break;
+    if (isDamaged(batch, header)) {
+      if (nextOffset !== null) break;
+      throw damageOf(placeOf({ topic, partition, offset: header.firstOffset }));
+    }
     let piece: Piece;
     try {
       const body = readBody(batch, header, room);
@@ -85,7 +95,26 @@ export function readFetched(
     isOver ||= nextOffset <= header.lastOffset;
     epochs.push(header.leaderEpoch);
   }
+  // A leader sends at least one whole batch.
+  if (nextOffset === null && bytes.length > 0)
+    throw damageOf(placeOf({ topic, partition, offset: limits.from }));
   return { records, nextOffset, epochs };
+}
+
+/**
+ * Tells whether the batch is damaged. A batch from before Kafka 0.11 has another checksum, so a
+ * right one means that the format itself is damaged.
+ */
+function isDamaged(batch: Buffer, { magic }: BatchHeader): boolean {
+  return magic > MAGIC || hasRightChecksum(batch) !== (magic === MAGIC);
+}
+
+function damageOf(place: string): TroubleError {
+  countBrokerError('CORRUPT_MESSAGE');
+  return new TroubleError(
+    `The record batch at ${place} is damaged: its checksum is wrong. If that stays so, move the ` +
+      'leadership of the partition to another replica',
+  );
 }
 
 function placeholderPiece(partition: Partition, header: BatchHeader, reason: Error): Piece {

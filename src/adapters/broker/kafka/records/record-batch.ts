@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { LogRecord } from '../../../../service-layer/records.ts';
 import { ByteWriter, bytesOf, writeRecord } from '../../../record-bytes.ts';
+import { ATTRIBUTES, MAGIC } from './batch-header.ts';
 import { writeChecksum } from './checksum.ts';
 import { BATCH_HEADER_BYTES, batchLimitBytes, type PartitionRecord } from './partition-records.ts';
 
@@ -18,10 +19,8 @@ interface BatchProducer {
   readonly isTransactional: boolean;
 }
 
-const MAGIC = 2;
 const TRANSACTIONAL = 0x10;
 const NO_ATTRIBUTES = Buffer.from([0]);
-const ATTRIBUTES_AT = 21;
 
 /** The number of sequences, which go from 0 to 2^31 - 1. */
 const SEQUENCES = 2 ** 31;
@@ -96,7 +95,7 @@ export class BatchEncoder {
     batch.writeInt32BE(this.bytes - 12, 8);
     batch.writeInt32BE(-1, 12); // the broker sets the leader epoch
     batch.writeInt8(MAGIC, 16);
-    batch.writeInt16BE(isTransactional ? TRANSACTIONAL : 0, ATTRIBUTES_AT);
+    batch.writeInt16BE(isTransactional ? TRANSACTIONAL : 0, ATTRIBUTES);
     batch.writeInt32BE(this.#count - 1, 23);
     batch.writeBigInt64BE(BigInt(timestampMs), 27);
     batch.writeBigInt64BE(BigInt(timestampMs), 35);
