@@ -6,12 +6,17 @@ import type { LaneStore, WaitingRecords } from '../service-layer/lane-store.ts';
 import type { Partition, PartitionOffset } from '../service-layer/records.ts';
 import type { LaneContext } from './lane-context.ts';
 import type { LaneOffsets } from './lane-offsets.ts';
-import { MAX_CHUNK_BYTES, wholeCommandChunks } from './outbox-chunks.ts';
+import {
+  MAX_CHUNK_BYTES,
+  takeJoined,
+  type WaitingChunk,
+  wholeCommandChunks,
+} from './outbox-chunks.ts';
 
 /**
  * Publishes the answers that the former owner left in the outbox, then deletes them. Each answer
  * waits until the answers that it rests on are published. A lane that was held up has left many
- * small rows, so one broker transaction publishes as many of them as can go out at once.
+ * small rows. One broker transaction publishes as many of them as can go out at once.
  *
  * Only answers to commands from C up to D go out. A former owner may still add answers beyond D,
  * which the group's offset D does not cover.
@@ -33,43 +38,40 @@ export async function publishLeftBehind(
       { lane: laneName(lane), from: committed, to: end },
       'Publishing the answers left behind',
     );
-  const read = (from: number) => readRow(store, lane, from, end);
-  for (let row = await read(committed); row !== null; ) {
+  const queue: WaitingChunk[] = [];
+  for (let readBelow = committed; readBelow < end || queue.length > 0; ) {
+    while (readBelow < end && hasRoom(queue)) {
+      const { records, nextOffset, restsOn } = await readRow(store, lane, readBelow, end);
+      for (const chunk of wholeCommandChunks(records, nextOffset))
+        queue.push({ ...chunk, restsOn });
+      readBelow = nextOffset;
+    }
     reachFaultPoint('left-behind-read');
-    await waitForOthers(row.restsOn, others, signal);
-    const joined = { nextOffset: row.nextOffset, records: [...row.records] };
-    let bytes = bytesOf(row);
-    row = await read(joined.nextOffset);
-    while (row !== null && bytes + bytesOf(row) <= MAX_CHUNK_BYTES && others.covers(row.restsOn)) {
-      joined.records.push(...row.records);
-      joined.nextOffset = row.nextOffset;
-      bytes += bytesOf(row);
-      row = await read(joined.nextOffset);
-    }
-    for (const chunk of wholeCommandChunks(joined.records, joined.nextOffset)) {
-      await producer.publish(chunk.records, { ...lane, group, nextOffset: chunk.nextOffset });
-      others.note({ ...lane, nextOffset: chunk.nextOffset });
-      reachFaultPoint('left-behind-published');
-    }
+    await waitForOthers(queue[0]?.restsOn ?? [], others, signal);
+    const chunk = takeJoined(queue, (restsOn) => others.covers(restsOn)) as WaitingChunk;
+    await producer.publish(chunk.records, { ...lane, group, nextOffset: chunk.nextOffset });
+    others.note({ ...lane, nextOffset: chunk.nextOffset });
+    reachFaultPoint('left-behind-published');
   }
   await store.deleteOutbox(lane, end);
   if (committed < end) reachFaultPoint('left-behind-deleted');
 }
 
-/** Reads the next row of the outbox. @returns null: nothing is left to publish */
+/** Reads the next row of the outbox. The last commands may have no answer, and so no row. */
 async function readRow(
   store: LaneStore,
   lane: Partition,
   from: number,
   end: number,
-): Promise<WaitingRecords | null> {
-  if (from >= end) return null;
-  // The last commands may have no answer. The group's offset still moves past them.
-  return (await store.readOutbox(lane, from, end)) ?? { records: [], nextOffset: end, restsOn: [] };
+): Promise<WaitingRecords> {
+  const row = await store.readOutbox(lane, from, end);
+  return row ?? { records: [], nextOffset: end, restsOn: [] };
 }
 
-function bytesOf({ records }: WaitingRecords): number {
-  return records.reduce((sum, { encoded }) => sum + encoded.length, 0);
+/** Tells whether more rows may be read ahead. Each of them may be large. */
+function hasRoom(queue: readonly WaitingChunk[]): boolean {
+  const bytes = queue.reduce((sum, chunk) => sum + chunk.bytes, 0);
+  return queue.length < MAX_CHUNKS_AHEAD && bytes < MAX_CHUNK_BYTES;
 }
 
 async function waitForOthers(
@@ -93,3 +95,5 @@ const LOOK_WHETHER_CLOSING_MS = 500;
  * before, so the limit must last for a chain.
  */
 const MAX_LOOKS = 20;
+/** The first answer must not wait until very many rows are read. */
+const MAX_CHUNKS_AHEAD = 200;

@@ -1,4 +1,5 @@
 import type { AnswerRecord, OutboxRecord } from '../service-layer/lane-store.ts';
+import type { PartitionOffset } from '../service-layer/records.ts';
 
 /** A waiting record is in memory as text, and as the bytes that go on the wire. */
 export const COPIES = 2;
@@ -13,6 +14,11 @@ export interface Chunk {
   readonly records: readonly OutboxRecord[];
   readonly nextOffset: number;
   readonly bytes: number;
+}
+
+/** A chunk that goes out after what other lanes must have published. */
+export interface WaitingChunk extends Chunk {
+  readonly restsOn: readonly PartitionOffset[];
 }
 
 /**
@@ -38,6 +44,31 @@ export function wholeCommandChunks(
     chunk.bytes += record.encoded.length;
   }
   return chunks;
+}
+
+/**
+ * Takes the first chunk out of the queue, together with those behind it that can go out at once. So
+ * a busy lane has fewer and larger transactions.
+ *
+ * @param isPublished tells whether other lanes have published this
+ * @returns undefined: the queue is empty
+ */
+export function takeJoined(
+  queue: WaitingChunk[],
+  isPublished: (restsOn: WaitingChunk['restsOn']) => boolean,
+): WaitingChunk | undefined {
+  const first = queue.shift();
+  if (!first) return undefined;
+  const joined = { ...first, records: [...first.records] };
+  const mayJoin = ({ bytes, restsOn }: WaitingChunk) =>
+    joined.bytes + bytes <= MAX_CHUNK_BYTES && isPublished(restsOn);
+  while (queue[0] && mayJoin(queue[0])) {
+    const next = queue.shift() as WaitingChunk;
+    joined.records.push(...next.records);
+    joined.nextOffset = next.nextOffset;
+    joined.bytes += next.bytes;
+  }
+  return joined;
 }
 
 /** Estimates how many bytes the records will take in memory. They are not encoded yet. */

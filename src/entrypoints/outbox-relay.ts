@@ -6,7 +6,13 @@ import type { Partition, PartitionOffset } from '../service-layer/records.ts';
 import type { LaneOffsets } from './lane-offsets.ts';
 import type { Publishing } from './lane-watch.ts';
 import type { ByteBudget } from './memory-budget.ts';
-import { type Chunk, COPIES, MAX_CHUNK_BYTES, wholeCommandChunks } from './outbox-chunks.ts';
+import {
+  type Chunk,
+  COPIES,
+  takeJoined,
+  type WaitingChunk,
+  wholeCommandChunks,
+} from './outbox-chunks.ts';
 
 /** The answers of a lane that wait for their publication. */
 export interface RelayQueue {
@@ -198,22 +204,10 @@ export class OutboxRelay implements RelayQueue {
       this.#isBroken = !this.#isWaiting;
   }
 
-  /**
-   * Joins as many chunks as can go out at once. So a busy lane has fewer and larger transactions.
-   */
   #take(): QueuedChunk | undefined {
-    const first = this.#queue.shift();
-    if (!first) return undefined;
-    const joined = { ...first, records: [...first.records] };
-    const mayJoin = ({ bytes, restsOn }: QueuedChunk) =>
-      joined.bytes + bytes <= MAX_CHUNK_BYTES && this.#published.covers(restsOn);
-    while (this.#queue[0] && mayJoin(this.#queue[0])) {
-      const next = this.#queue.shift() as QueuedChunk;
-      joined.records.push(...next.records);
-      joined.nextOffset = next.nextOffset;
-      joined.bytes += next.bytes;
-    }
-    return joined;
+    const [first] = this.#queue;
+    const joined = takeJoined(this.#queue, (restsOn) => this.#published.covers(restsOn));
+    return first && joined && { ...joined, sinceMs: first.sinceMs };
   }
 }
 
@@ -221,8 +215,7 @@ const MAX_QUEUED_RECORDS = 4_000;
 /** How often a waiting relay checks whether its lane is closing. */
 const OTHERS_TIMEOUT_MS = 500;
 
-interface QueuedChunk extends Chunk {
-  readonly restsOn: readonly PartitionOffset[];
+interface QueuedChunk extends WaitingChunk {
   /** When the database had committed the records. */
   readonly sinceMs: number;
 }

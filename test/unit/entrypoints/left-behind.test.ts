@@ -25,7 +25,7 @@ const waiting = ({ nextOffset, restsOn = [], bytes = 10 }: Row): WaitingRecords 
 });
 
 /** Publishes what is left behind of the commands from 0 on and below `end`. */
-function publish(rows: readonly Row[], end: number, published = new LaneOffsets(never)) {
+function publish(rows: readonly Row[], end: number, published = new LaneOffsets(askNobody)) {
   const transactions: { readonly answers: readonly number[]; readonly nextOffset: number }[] = [];
   const producer: Pick<TransactionalProducer, 'publish'> = {
     publish: async (records, position) =>
@@ -55,8 +55,7 @@ function publish(rows: readonly Row[], end: number, published = new LaneOffsets(
   return { transactions, publishing };
 }
 
-/** Asks nobody how far the other lanes have come. */
-const never = async () => [];
+const askNobody = async () => [];
 
 describe('the rows that a lane has left behind', () => {
   it('go out in one transaction if they wait for nobody', async () => {
@@ -69,7 +68,7 @@ describe('the rows that a lane has left behind', () => {
   });
 
   it('go out up to the row that rests on what another lane has not published', async () => {
-    const published = new LaneOffsets(never);
+    const published = new LaneOffsets(askNobody);
     const { transactions, publishing } = publish(
       [{ nextOffset: 1 }, { nextOffset: 2, restsOn: [{ ...OTHER, nextOffset: 7 }] }],
       2,
@@ -82,7 +81,7 @@ describe('the rows that a lane has left behind', () => {
   });
 
   it('go out together if all rest on what another lane has published', async () => {
-    const published = new LaneOffsets(never);
+    const published = new LaneOffsets(askNobody);
     published.note({ ...OTHER, nextOffset: 7 });
     const restsOn = [{ ...OTHER, nextOffset: 7 }];
     const { transactions, publishing } = publish(
@@ -98,15 +97,17 @@ describe('the rows that a lane has left behind', () => {
   });
 
   it('go out in several transactions if they are large', async () => {
-    const { transactions, publishing } = publish(
-      [
-        { nextOffset: 1, bytes: 3 * MEBIBYTE },
-        { nextOffset: 2, bytes: 3 * MEBIBYTE },
-      ],
-      2,
-    );
+    const rows = [1, 2, 3, 4, 5].map((nextOffset) => ({ nextOffset, bytes: 0.9 * MEBIBYTE }));
+    const { transactions, publishing } = publish(rows, 5);
     await publishing;
-    expect(transactions.map(({ nextOffset }) => nextOffset)).toEqual([1, 2]);
+    expect(transactions.map(({ nextOffset }) => nextOffset)).toEqual([4, 5]);
+  });
+
+  it('go out before very many of them are read', async () => {
+    const rows = Array.from({ length: 450 }, (_, index) => ({ nextOffset: index + 1 }));
+    const { transactions, publishing } = publish(rows, 450);
+    await publishing;
+    expect(transactions.map(({ nextOffset }) => nextOffset)).toEqual([200, 400, 450]);
   });
 
   it('move the offset past commands without an answer', async () => {
