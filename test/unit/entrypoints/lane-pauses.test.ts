@@ -241,7 +241,8 @@ describe('the pauses of a process', () => {
   let around: Surroundings;
 
   beforeEach(() => {
-    vi.useFakeTimers();
+    // A lane of an earlier test may still set a timer of another kind.
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
     around = new Surroundings();
     around.pauses.start();
   });
