@@ -50,8 +50,9 @@ const SESSION_MS = isWhole ? 9_000 : 6_000;
 /** Beyond this a recovery is counted as over the target. */
 const TARGET_MS = 3_000;
 /**
- * Beyond this a fault happens again, and the test fails if it is late again or takes twice as long:
- * the target, and what a busy machine of two cores may add.
+ * How much longer than without a fault a recovery may take: the target, and what a busy machine of
+ * two cores may add. A later one happens again, and the test fails if it is late again, or takes
+ * twice as long.
  */
 const LIMIT_MS = TARGET_MS + 10_000;
 /**

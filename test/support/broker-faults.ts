@@ -96,7 +96,7 @@ async function endAndRestart(
     parts.cluster.endBroker(broker, manner === 'in order' ? 'stop' : 'kill'),
   );
   await parts.cluster.startBroker(broker);
-  await parts.answers.whole();
+  await parts.answers.awaitWhole();
 }
 
 async function cutOff(parts: FaultParts, from: 'machines' | 'everybody'): Promise<void> {
@@ -135,7 +135,7 @@ async function setClocksApart(parts: FaultParts): Promise<void> {
       parts.cluster.endBroker(broker, 'stop'),
     );
     await parts.cluster.startBroker(broker, offset);
-    await parts.answers.whole();
+    await parts.answers.awaitWhole();
   }
   await moveLeaders(parts, await parts.answers.partitions());
   await moveLeaders(parts, await parts.answers.partitions());

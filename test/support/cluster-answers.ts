@@ -28,9 +28,9 @@ export class ClusterAnswers {
     this.#flow = flow;
   }
 
-  /** Returns where each partition of the commands ends now, as soon as all of them have a leader. */
+  /** Returns where each partition of the commands ends now. @throws when no broker can tell now */
   async ends(): Promise<readonly number[]> {
-    return await look(() => this.#endsOf(this.#flow.topics.commands, 'everything'));
+    return await this.#endsOf(this.#flow.topics.commands, 'everything');
   }
 
   /**
@@ -63,18 +63,21 @@ export class ClusterAnswers {
    * `read_committed` reader sees all events that were written before.
    * @throws when commands still wait after `withinMs`
    */
-  async answered(ends: readonly number[], withinMs: number): Promise<void> {
+  async awaitAnswers(ends: readonly number[], withinMs: number): Promise<void> {
     const { events } = this.#flow.topics;
+    const giveUpAtMs = performance.now() + withinMs;
+    const look = <T>(check: () => Promise<T>) =>
+      eventually(check, { withinMs: giveUpAtMs - performance.now(), everyMs: LOOK_MS });
     await look(async () => {
       const waiting = await this.waiting(ends);
       if (waiting > 0) throw new Error(`${waiting} commands wait`);
-    }, withinMs);
+    });
     const written = await look(() => this.#endsOf(events, 'everything'));
     await look(async () => {
       const visible = await this.#endsOf(events, 'committed');
       const hidden = visible.findIndex((end, partition) => end < (written[partition] ?? 0));
       if (hidden >= 0) throw new Error(`A transaction in ${events}/${hidden} does not end`);
-    }, withinMs);
+    });
   }
 
   /**
@@ -82,16 +85,16 @@ export class ClusterAnswers {
    * replicas in sync are well. Until then a leader waits for the others.
    * @throws when a partition waits for too long
    */
-  async elected(): Promise<void> {
-    await look(() => this.#isElected());
+  async awaitElection(): Promise<void> {
+    await eventually(() => this.#isElected(), { withinMs: KAFKA_MS, everyMs: LOOK_MS });
   }
 
   /**
    * Waits until all brokers are well and every replica is in sync.
    * @throws when that takes too long
    */
-  async whole(): Promise<void> {
-    await look(() => this.#isWhole());
+  async awaitWhole(): Promise<void> {
+    await eventually(() => this.#isWhole(), { withinMs: KAFKA_MS, everyMs: LOOK_MS });
   }
 
   async #isElected(): Promise<void> {
@@ -128,10 +131,6 @@ export class ClusterAnswers {
     await Promise.all(partitions.map(read));
     return ends;
   }
-}
-
-async function look<T>(check: () => Promise<T>, withinMs = KAFKA_MS): Promise<T> {
-  return await eventually(check, { withinMs, everyMs: LOOK_MS });
 }
 
 function everyLed({ partitions }: View, whole: readonly number[]): void {

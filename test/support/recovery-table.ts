@@ -16,11 +16,12 @@ export class RecoveryTable {
    */
   add(fault: string, recoveries: readonly Recovery[]): string {
     this.#recoveries.set(fault, [...(this.#recoveries.get(fault) ?? []), ...recoveries]);
-    const times = recoveries.map(({ sinceOrderMs, sinceReadyMs, isStuck }) =>
-      isStuck ? 'STUCK' : `${sinceReadyMs} ms (${sinceOrderMs} ms since the order)`,
+    const times = recoveries.map(({ usualMs, sinceOrderMs, sinceReadyMs, isStuck }) =>
+      isStuck
+        ? 'STUCK'
+        : `${sinceReadyMs} ms (${sinceOrderMs} ms since the order, ${usualMs} ms without a fault)`,
     );
-    const usual = `without a fault after ${recoveries[0]?.usualMs} ms`;
-    return `${fault}: answered again after ${times.join(', ')}; ${usual}`;
+    return `${fault}: answered again after ${times.join(', ')}`;
   }
 
   /**
