@@ -115,9 +115,18 @@ export class KnownLanes {
 
   /** Tells whether the lane stands before a command that was sent after the command of `head`. */
   isLater(end: PartitionOffset, head: Head): boolean {
+    return head.nextTimestampMs < this.aheadBeforeMs(end, head);
+  }
+
+  /**
+   * Returns a time in ms. The commands of `head`'s lane that were sent before it go ahead of the
+   * command before which the other lane waits. Of commands with the same time, those in the lower
+   * partition go first: a record batch may give one time to all its commands.
+   */
+  aheadBeforeMs(end: PartitionOffset, head: Head): number {
     const sentMs = this.sentMsAt(end);
-    if (sentMs === null || sentMs < head.nextTimestampMs) return false;
-    return sentMs > head.nextTimestampMs || end.partition > head.partition;
+    if (sentMs === null) return Number.NEGATIVE_INFINITY;
+    return end.partition > head.partition ? sentMs + 1 : sentMs;
   }
 
   /**

@@ -83,9 +83,7 @@ export class OrderWait {
     if (!this.#isWanted()) return true;
     const open = this.#ends.filter((end) => !lanes.isReached(end));
     if (!open.every((end) => lanes.isLater(end, this.#head))) return false;
-    this.#servesBeforeMs = Math.min(
-      ...open.map((end) => lanes.sentMsAt(end) ?? Number.POSITIVE_INFINITY),
-    );
+    this.#servesBeforeMs = Math.min(...open.map((end) => lanes.aheadBeforeMs(end, this.#head)));
     return true;
   }
 
