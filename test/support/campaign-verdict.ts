@@ -1,3 +1,4 @@
+import { Partitioners } from 'kafkajs';
 import { type CommandFlow, unseenTypes } from './command-flow.ts';
 import type { HttpCommands } from './http-commands.ts';
 import { checkHistory } from './judge/check-history.ts';
@@ -11,7 +12,7 @@ export interface CampaignEnd {
   readonly flow: CommandFlow;
   readonly brokers: string;
   readonly databaseUrl: string;
-  /** Whether a transaction must have been aborted after its records were written. */
+  /** Whether a transaction must have been aborted, so that readers have something to skip. */
   readonly mustAbort: boolean;
   /** Commands that the service accepted over HTTP. */
   readonly http?: HttpCommands;
@@ -29,6 +30,7 @@ export async function judge({
   mustAbort,
   http,
 }: CampaignEnd): Promise<readonly string[]> {
+  if (mustAbort) await abortTransaction(flow);
   const history = await readHistory(flow.kafka, flow.topics, flow.group, databaseUrl);
   const findings = checkHistory(history).map(({ kind, detail }) => `${kind}: ${detail}`);
   if (history.commands.length < flow.sent)
@@ -38,6 +40,27 @@ export async function judge({
     findings.push('The service accepted no command over HTTP, so nothing shows that it keeps them');
   findings.push(...unseenTypes(history).map((type) => `Nothing was answered with ${type}`));
   return [...findings, ...(await differences(history, flow, brokers, mustAbort))];
+}
+
+/**
+ * Writes an event in a transaction, and aborts it. The faults of a campaign may leave no aborted
+ * records, because the service repeats its requests rather than abort.
+ */
+async function abortTransaction({ kafka, topics, run }: CommandFlow): Promise<void> {
+  const producer = kafka.producer({
+    transactionalId: `aborted-${run}`,
+    idempotent: true,
+    maxInFlightRequests: 1,
+    createPartitioner: Partitioners.DefaultPartitioner,
+  });
+  await producer.connect();
+  try {
+    const transaction = await producer.transaction();
+    await transaction.send({ topic: topics.events, messages: [{ key: 'aborted', value: '{}' }] });
+    await transaction.abort();
+  } finally {
+    await producer.disconnect();
+  }
 }
 
 async function differences(
