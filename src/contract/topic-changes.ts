@@ -28,7 +28,13 @@ interface TopicChange {
   readonly effect: Extract<Effect, 'adds' | 'breaks'>;
 }
 
-const LIMITS = ['max.message.bytes', 'retention.ms', 'retention.bytes'] as const;
+/** The limits, and what Kafka takes for one that is left out. -1 is no limit. */
+const KAFKA_DEFAULTS = {
+  'max.message.bytes': 1_048_588,
+  'retention.ms': 604_800_000,
+  'retention.bytes': -1,
+};
+const LIMITS = Object.keys(KAFKA_DEFAULTS) as (keyof typeof KAFKA_DEFAULTS)[];
 
 /**
  * Compares the settings with which the service creates a topic.
@@ -56,7 +62,7 @@ export function compareTopics(
     const [was, is] = [former[name], present[name]];
     if (was === is) return [];
     const noticedBy: Channel['action'] = name === 'max.message.bytes' ? 'receive' : 'send';
-    const isLess = size(is) < size(was);
+    const isLess = size(name, is) < size(name, was);
     return [differs(name, was, is, isLess && action === noticedBy ? 'breaks' : 'adds')];
   });
   return [...policies, ...limits];
@@ -66,9 +72,9 @@ function settingsOf(bindings: unknown): TopicSettings {
   return topicBinding.safeParse(bindings).data?.kafka?.topicConfiguration ?? {};
 }
 
-/** Makes limits comparable. -1 is no limit; a limit that is left out is Kafka's default. */
-function size(limit: number | undefined): number {
-  if (limit === undefined) return 0;
+/** Makes limits comparable. */
+function size(name: keyof typeof KAFKA_DEFAULTS, value: number | undefined): number {
+  const limit = value ?? KAFKA_DEFAULTS[name];
   return limit < 0 ? Number.POSITIVE_INFINITY : limit;
 }
 

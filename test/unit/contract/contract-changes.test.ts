@@ -143,6 +143,14 @@ const planted: readonly Planted[] = [
     first: "adds deadLetters retention.ms is -1, was Kafka's default",
   },
   {
+    what: "dead letters that are kept for less than Kafka's default",
+    edit: ({ channels }) => {
+      channels.deadLetters.bindings.kafka.topicConfiguration['retention.ms'] = 604_799_999;
+    },
+    due: 'major',
+    first: "breaks deadLetters retention.ms is 604799999, was Kafka's default",
+  },
+  {
     what: 'more partitions of a new topic',
     edit: ({ channels }) => {
       channels.events.bindings.kafka.partitions = 12;
