@@ -28,8 +28,8 @@ interface DeliveryOrderOptions {
  *
  * The lane first answers the records before the unknown command. Lanes that wait for this lane then
  * see its progress. One wait serves the whole delivery, because the delivery was fetched before the
- * wait. If the lane goes ahead of another waiting lane, its wait serves only the commands that were
- * sent before the command of that lane.
+ * wait. If the lane goes ahead of another waiting lane, its wait serves only the commands that go
+ * before the command of that lane (`known-lanes.ts`).
  *
  * Lanes with a backlog take turns at unknown commands. So after each unknown command, the lane
  * tries fewer records at once: four times as many as stood before that command. The lane would load

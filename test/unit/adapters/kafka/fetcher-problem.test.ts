@@ -61,7 +61,7 @@ it('a leader that does not say how an epoch ended is a problem after 30 s', asyn
   await eventually(() => expect(fetcher.problem).toContain('UNKNOWN_LEADER_EPOCH'));
 });
 
-it('a fetcher without an owner that waits for records has no problem', async () => {
+it('a fetcher forgets its problem when its owner pauses', async () => {
   await using fetching = await WatchedFetcher.start(['a']);
   const { fetcher, edge } = fetching;
   flipBit(fetching);

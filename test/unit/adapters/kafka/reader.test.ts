@@ -60,6 +60,16 @@ describe('a range', () => {
   });
 });
 
+it('a damaged record batch is read once the leader sends it whole', async () => {
+  const bytes = edge.kafka.model.partition('commands', 1)?.batches[1]?.bytes as Buffer;
+  const last = bytes.at(-1) as number;
+  bytes[bytes.length - 1] = last ^ 1;
+  const reading = read(0, 5);
+  await edge.kafka.seen('Fetch', 3);
+  bytes[bytes.length - 1] = last;
+  expect(await reading).toEqual({ values: ALL, nextOffset: 5 });
+});
+
 describe('an offset that is not there', () => {
   it('ends the reading at once if retention overtakes it', async () => {
     const listed = Promise.withResolvers<void>();

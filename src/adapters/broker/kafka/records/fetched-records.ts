@@ -112,8 +112,8 @@ function isDamaged(batch: Buffer, { magic }: BatchHeader): boolean {
 function damageOf(place: string): TroubleError {
   countBrokerError('CORRUPT_MESSAGE');
   return new TroubleError(
-    `The record batch at ${place} is damaged: its checksum is wrong. If that stays so, move the ` +
-      'leadership of the partition to another replica',
+    `The record batch at ${place} is damaged: its checksum, format or length is wrong. ` +
+      'If that stays so, move the leadership of the partition to another replica',
   );
 }
 
